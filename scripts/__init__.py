@@ -1,0 +1,1 @@
+"""What develops, tests and shows the integration; not shipped with it."""

@@ -1,0 +1,57 @@
+"""Print the packages that Home Assistant's components need, one a line.
+
+Home Assistant installs the requirements of a component when it is first used. Tests
+and the demo do not wait for that, so they are read here from the manifests of the
+installed Home Assistant: those of the components named in pyproject.toml and of
+everything they depend on, and of this integration.
+"""
+
+from collections.abc import Iterable
+from importlib.util import find_spec
+import json
+from pathlib import Path
+import sys
+import tomllib
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+MANIFEST = ROOT / "custom_components" / "printfarm" / "manifest.json"
+
+
+def installed_components() -> Path:
+    """Find Home Assistant's components without importing it (it may lack parts)."""
+    spec = find_spec("homeassistant")
+    if spec is None or not spec.submodule_search_locations:
+        sys.exit("Home Assistant is not installed here")
+    return Path(spec.submodule_search_locations[0]) / "components"
+
+
+def requirements(start: Iterable[str], components: Path) -> set[str]:
+    """Gather the requirements of `start` and of all that these depend on."""
+    found: set[str] = set()
+    seen: set[str] = set()
+    left = list(start)
+    while left:
+        if (name := left.pop()) in seen:
+            continue
+        seen.add(name)
+        manifest: dict[str, Any] = json.loads(
+            (components / name / "manifest.json").read_text(encoding="utf-8")
+        )
+        found |= set(manifest.get("requirements", ()))
+        left += manifest.get("dependencies", ())
+    return found
+
+
+def main() -> None:
+    """Print them in order."""
+    with (ROOT / "pyproject.toml").open("rb") as project:
+        named = tomllib.load(project)["tool"]["printfarm"]["components"]
+    own = json.loads(MANIFEST.read_text(encoding="utf-8"))
+    start = [*named, *own.get("dependencies", ()), *own.get("after_dependencies", ())]
+    wanted = requirements(start, installed_components()) | set(own["requirements"])
+    sys.stdout.write("".join(f"{line}\n" for line in sorted(wanted)))
+
+
+if __name__ == "__main__":
+    main()
