@@ -1,0 +1,1 @@
+"""The farm's data on disk: tables, migrations and one repository class."""
