@@ -2,8 +2,9 @@
 
 Home Assistant installs the requirements of a component when it is first used. Tests
 and the demo do not wait for that, so they are read here from the manifests of the
-installed Home Assistant: those of the components named in pyproject.toml and of
-everything they depend on, and of this integration.
+installed Home Assistant: those of the components named in pyproject.toml, of the kinds
+of entity (every start sets them all up), of all that these depend on, and of this
+integration.
 """
 
 from collections.abc import Iterable
@@ -26,6 +27,23 @@ def installed_components() -> Path:
     return Path(spec.submodule_search_locations[0]) / "components"
 
 
+def read_manifest(components: Path, name: str) -> dict[str, Any]:
+    """Read the manifest of one component."""
+    path = components / name / "manifest.json"
+    manifest: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return manifest
+
+
+def entity_components(components: Path) -> list[str]:
+    """Give the components that are a kind of entity: sensor, camera and the like."""
+    return [
+        path.parent.name
+        for path in components.glob("*/manifest.json")
+        if json.loads(path.read_text(encoding="utf-8")).get("integration_type")
+        == "entity"
+    ]
+
+
 def requirements(start: Iterable[str], components: Path) -> set[str]:
     """Gather the requirements of `start` and of all that these depend on."""
     found: set[str] = set()
@@ -35,9 +53,7 @@ def requirements(start: Iterable[str], components: Path) -> set[str]:
         if (name := left.pop()) in seen:
             continue
         seen.add(name)
-        manifest: dict[str, Any] = json.loads(
-            (components / name / "manifest.json").read_text(encoding="utf-8")
-        )
+        manifest = read_manifest(components, name)
         found |= set(manifest.get("requirements", ()))
         left += manifest.get("dependencies", ())
     return found
@@ -48,8 +64,14 @@ def main() -> None:
     with (ROOT / "pyproject.toml").open("rb") as project:
         named = tomllib.load(project)["tool"]["printfarm"]["components"]
     own = json.loads(MANIFEST.read_text(encoding="utf-8"))
-    start = [*named, *own.get("dependencies", ()), *own.get("after_dependencies", ())]
-    wanted = requirements(start, installed_components()) | set(own["requirements"])
+    components = installed_components()
+    start = [
+        *named,
+        *entity_components(components),
+        *own.get("dependencies", ()),
+        *own.get("after_dependencies", ()),
+    ]
+    wanted = requirements(start, components) | set(own["requirements"])
     sys.stdout.write("".join(f"{line}\n" for line in sorted(wanted)))
 
 
