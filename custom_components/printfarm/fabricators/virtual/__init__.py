@@ -1,0 +1,1 @@
+"""The virtual fabricator: the Marlin driver on an emulated board."""
