@@ -1,0 +1,47 @@
+"""Reading print files: analysis, thumbnails, and an index from byte to layer and time.
+
+Pure Python and numpy, without Home Assistant. `analyse` is meant for a worker, `quick`
+and `LayerIndex.at` are fast enough to be waited for.
+"""
+
+from .analyse import analyse, quick
+from .container import LIMIT, detect, unpack
+from .index import LayerIndex, StaleIndexError
+from .model import (
+    Analysis,
+    Box,
+    Filament,
+    FileKind,
+    Flag,
+    Plate,
+    Position,
+    Refusal,
+    RefusedError,
+    Report,
+    Thumbnail,
+    TimeSource,
+)
+from .thumbnails import to_png
+
+__all__ = [
+    "LIMIT",
+    "Analysis",
+    "Box",
+    "Filament",
+    "FileKind",
+    "Flag",
+    "LayerIndex",
+    "Plate",
+    "Position",
+    "Refusal",
+    "RefusedError",
+    "Report",
+    "StaleIndexError",
+    "Thumbnail",
+    "TimeSource",
+    "analyse",
+    "detect",
+    "quick",
+    "to_png",
+    "unpack",
+]

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 
 
 class FileKind(StrEnum):
@@ -133,3 +134,46 @@ class Analysis:
         """Filament cost in the slicer's currency, or None where no tool says."""
         known = [f.cost for f in self.filaments if f.cost is not None]
         return sum(known) if known else None
+
+
+@dataclass(frozen=True, slots=True)
+class Plate:
+    """One plate of a file: what was read, its plain G-code and its index."""
+
+    analysis: Analysis
+    gcode: Path
+    """The source itself where it is plain, else the unpacked copy."""
+    index: Path | None
+    """Read it with `LayerIndex.load`. None where nothing moves."""
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that was read out of one print file."""
+
+    kind: FileKind
+    plates: tuple[Plate, ...]
+    thumbnails: tuple[Thumbnail, ...] = ()
+    """Largest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """Where in a print one byte of its G-code lies.
+
+    Times are print time in seconds, without heating and homing.
+    """
+
+    layer: int
+    """1 for the first; 0 before it."""
+    layers: int
+    height: float
+    """Z of the layer being printed, in mm."""
+    layer_height: float
+    """Thickness of that layer, in mm."""
+    time: float
+    remaining: float
+    extruded: float
+    """Filament fed so far over all tools, in mm."""
+    progress: float
+    """0 to 1, by time."""

@@ -1,0 +1,236 @@
+"""Split G-code into words, a whole chunk at a time.
+
+Files of a gigabyte are read in a Home Assistant's spare time, so nothing here walks
+over lines in Python: a chunk of some megabytes is one numpy array, and every step is
+one operation over all its letters.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+import re
+from typing import BinaryIO, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+type Bytes = NDArray[np.uint8]
+type Ints = NDArray[np.int64]
+type Floats = NDArray[np.float64]
+type Mask = NDArray[np.bool_]
+
+CHUNK: Final = 2 << 20
+"""Bytes per chunk: large enough for numpy to pay, small enough to stay in 100 MB."""
+
+_LONGEST = 24
+"""Characters of a number that are read; a longer one is no number for a printer."""
+_EXACT = 18
+"""Digits that fit a 64-bit integer; more of them are cut."""
+_NEWLINE, _SEMICOLON, _SPACE, _CR = 10, 59, 32, 13
+_PLUS, _MINUS, _POINT, _ZERO = 43, 45, 46, 48
+_POWERS = 10.0 ** np.arange(_LONGEST + 1)
+_BRACKETS = re.compile(rb"\([^()\r\n]*\)")
+_SPOKEN = np.array([ord(letter) for letter in "GMT"])
+_QUIET = np.ones(256, bool)
+"""Bytes that may stand in code; control characters and everything beyond ASCII not."""
+_QUIET[:32] = False
+_QUIET[127:] = False
+_QUIET[[9, _NEWLINE, _CR]] = True
+
+
+def code(word: str) -> int:
+    """Return the number that stands for a command, such as `G1` or `G29.1`."""
+    return _numbered(ord(word[0]), float(word[1:]))
+
+
+def _numbered(letter: int, number: float) -> int:
+    return letter * 1_000_000 + round(number * 10)
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """The commands of one chunk, one row for each line that holds one."""
+
+    lines: int
+    """All lines, also those without a command."""
+    starts: Ints
+    """Where each row's line begins, in bytes from the chunk's start."""
+    ends: Ints
+    """Where the line after it begins."""
+    codes: Ints
+    """The command as `code` numbers it; 0 where it is none that a machine knows."""
+    numbers: Floats
+    """The command's number: 1 in `T1`."""
+    remarks: Ints
+    """Where the lines begin that hold nothing but a remark."""
+    odd: Ints
+    """Where the lines begin that hold bytes no G-code has."""
+    commands: int
+    """Rows whose command is a G, M or T."""
+    _letters: Bytes
+    _rows: Ints
+    _values: Floats
+
+    def column(self, letter: str) -> Floats:
+        """Return the value of one parameter per row, NaN where a row has none."""
+        values = np.full(self.codes.size, np.nan)
+        here = self._letters == ord(letter)
+        values[self._rows[here]] = self._values[here]
+        return values
+
+    def named(self, letter: str) -> Mask:
+        """Say per row whether a parameter stands there, with or without a value."""
+        found = np.zeros(self.codes.size, bool)
+        found[self._rows[self._letters == ord(letter)]] = True
+        return found
+
+
+def chunks(stream: BinaryIO, size: int = CHUNK) -> Iterator[bytes]:
+    """Yield the stream in chunks that end with a line, the last one as it is.
+
+    A line longer than a chunk is cut: no printer would take it as one either.
+    """
+    rest = b""
+    while block := stream.read(size):
+        cut = block.rfind(b"\n") + 1
+        if not cut:
+            rest += block
+            if len(rest) >= 2 * size:
+                yield rest
+                rest = b""
+            continue
+        yield rest + block[:cut]
+        rest = block[cut:]
+    if rest:
+        yield rest
+
+
+def split(chunk: bytes) -> Words:
+    """Split whole lines into commands and their parameters."""
+    if b"(" in chunk:
+        chunk = _BRACKETS.sub(lambda found: b" " * len(found[0]), chunk)
+    text = np.frombuffer(chunk + b"\n" * (_LONGEST + 2), np.uint8)
+    size = len(chunk)
+    ends = np.flatnonzero(text[:size] == _NEWLINE)
+    if not ends.size or ends[-1] != size - 1:
+        ends = np.append(ends, size)
+    starts = np.empty_like(ends)
+    starts[0] = 0
+    starts[1:] = ends[:-1] + 1
+    stops = _code_ends(text[:size], starts, ends)
+
+    letters = np.flatnonzero(((text[:size] | 32) - np.uint8(97)) < 26)
+    first = np.searchsorted(letters, starts)
+    last = np.searchsorted(letters, stops)
+    per_line = last - first
+    lines = np.flatnonzero(per_line)
+    letters = letters[_runs(first[lines], per_line[lines])]
+    rows = np.repeat(np.arange(lines.size), per_line[lines])
+    values = _numbers(text, letters + 1)
+    names: Bytes = text[letters] & np.uint8(0xDF)
+
+    heads = np.cumsum(per_line[lines]) - per_line[lines]
+    # A line number comes before the command; the next word is the command then.
+    numbered = (names[heads] == ord("N")) & (per_line[lines] > 1)
+    commands = heads + numbered
+    arguments = np.ones(names.size, bool)
+    arguments[heads] = False
+    arguments[commands] = False
+    whole = np.nan_to_num(values[commands], nan=-1.0, posinf=-1.0)
+    known = (whole >= 0) & (whole < 99_999)
+    codes = np.where(
+        known,
+        names[commands].astype(np.int64) * 1_000_000
+        + np.rint(whole * 10).astype(np.int64),
+        0,
+    )
+    return Words(
+        lines=int(ends.size),
+        starts=starts[lines],
+        ends=np.minimum(ends[lines] + 1, size),
+        codes=codes,
+        numbers=whole,
+        remarks=starts[(text[starts] == _SEMICOLON) & (starts < size)],
+        odd=_odd_lines(text[:size], starts, stops),
+        commands=int(np.isin(codes // 1_000_000, _SPOKEN).sum()),
+        _letters=names[arguments],
+        _rows=rows[arguments],
+        _values=values[arguments],
+    )
+
+
+def _code_ends(text: Bytes, starts: Ints, ends: Ints) -> Ints:
+    """Return where each line's code ends: at its first semicolon or with the line."""
+    semicolons = np.flatnonzero(text == _SEMICOLON)
+    if not semicolons.size:
+        return ends
+    lines = np.searchsorted(starts, semicolons, "right") - 1
+    first = np.ones(lines.size, bool)
+    first[1:] = lines[1:] != lines[:-1]
+    stops = ends.copy()
+    stops[lines[first]] = semicolons[first]
+    return stops
+
+
+def _runs(first: Ints, lengths: Ints) -> Ints:
+    """Return the indices of all runs one after another."""
+    total = int(lengths.sum())
+    shift = first - (np.cumsum(lengths) - lengths)
+    runs: Ints = np.arange(total) + np.repeat(shift, lengths)
+    return runs
+
+
+def _odd_lines(text: Bytes, starts: Ints, stops: Ints) -> Ints:
+    """Return where the lines begin whose code holds bytes that no command has."""
+    odd = np.flatnonzero(~_QUIET[text])
+    if not odd.size:
+        return odd
+    lines = np.searchsorted(starts, odd, "right") - 1
+    return starts[np.unique(lines[odd < stops[lines]])]
+
+
+def _numbers(text: Bytes, at: Ints) -> Floats:
+    """Read the numbers that begin at these places, NaN where there is none.
+
+    Digit after digit over all words at once; a word leaves the work when its number
+    ends. Digits gather in integers and are divided once, so that the result is the
+    very float that Python's own `float` makes of up to fifteen digits.
+    """
+    at = at + (text[at] == _SPACE)
+    signs = text[at]
+    at = at + ((signs == _MINUS) | (signs == _PLUS))
+    digits = np.zeros(at.size, np.int64)
+    places = np.zeros(at.size, np.int64)
+    some = np.zeros(at.size, bool)
+
+    work = np.arange(at.size)
+    value = np.zeros(at.size, np.int64)
+    count = np.zeros(at.size, np.int8)
+    behind = np.zeros(at.size, np.int8)
+    pointed = np.zeros(at.size, bool)
+    for _ in range(_LONGEST):
+        byte = text[at]
+        digit = byte - np.uint8(_ZERO)
+        is_digit = digit < 10
+        is_point = (byte == _POINT) & ~pointed
+        going = is_digit | is_point
+        if not going.all():
+            over = ~going
+            done = work[over]
+            digits[done] = value[over]
+            places[done] = behind[over]
+            some[done] = count[over] > 0
+            if done.size == work.size:
+                break
+            work, at, value = work[going], at[going], value[going]
+            count, behind, pointed = count[going], behind[going], pointed[going]
+            digit, is_digit, is_point = digit[going], is_digit[going], is_point[going]
+        kept = is_digit & (count < _EXACT)
+        value = np.where(kept, value * 10 + digit, value)
+        behind += kept & pointed
+        count += is_digit
+        pointed |= is_point
+        at = at + 1
+    result = digits / _POWERS[places]
+    np.negative(result, where=signs == _MINUS, out=result)
+    result[~some] = np.nan
+    return result
