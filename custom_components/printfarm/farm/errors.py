@@ -9,7 +9,7 @@ class FarmError(Exception):
     `key` is a translation key, `placeholders` its named values.
     """
 
-    def __init__(self, key: str, **placeholders: str) -> None:
+    def __init__(self, key: str, /, **placeholders: str) -> None:
         """Keep key and values; the text is for logs only."""
         values = ", ".join(f"{name}={value}" for name, value in placeholders.items())
         super().__init__(f"{key} ({values})" if values else key)

@@ -189,5 +189,6 @@ def payload(event: FarmEvent) -> dict[str, object]:
     return {
         item.name: value
         for item in fields(event)
-        if item.name not in _COLUMNS and (value := getattr(event, item.name)) is not None
+        if item.name not in _COLUMNS
+        and (value := getattr(event, item.name)) is not None
     }

@@ -1,0 +1,338 @@
+"""Starting jobs: claim, bring the file, look again, send the start once.
+
+The order is the safety. The claim is committed before anything else happens, and
+that the start *will* be sent is committed before it is. A crash at any instant then
+leaves either a job that was certainly not started, or one that only the machine can
+tell about, and never a reason to send a start a second time (I2, I6).
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+import logging
+
+from ..fabricators.interface import FabricatorError, StartOutcome, Task
+from ..gcode import RefusedError
+from . import events
+from .bay import Bay
+from .draw import next_job
+from .errors import ConflictError, FarmError, StorageError
+from .ledger import Ledger
+from .library import Library
+from .model import Job, JobStatus, WaitingReason
+from .progress import Progress
+from .readiness import obstacle
+from .recovery import unclaimed
+from .runs import Runs, Teller
+
+_LOGGER = logging.getLogger(__name__)
+
+START_WITHIN = 600.0
+"""Seconds after which a start that nobody answered has an unknown outcome."""
+LOOK_AGAIN = 60.0
+"""Seconds between looks at what only time changes: schedules and trust."""
+
+
+class Dispatcher:
+    """Gives jobs to fabricators, by itself where that is wanted, or by hand."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        library: Library,
+        runs: Runs,
+        teller: Teller,
+        bays: Mapping[int, Bay],
+        *,
+        utcnow: Callable[[], datetime],
+        monotonic: Callable[[], float],
+    ) -> None:
+        """`bays` is the farm's own, live mapping by fabricator id."""
+        self._ledger = ledger
+        self._library = library
+        self._runs = runs
+        self._teller = teller
+        self._bays = bays
+        self._utcnow = utcnow
+        self._monotonic = monotonic
+        self._open = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._soon: asyncio.Handle | None = None
+
+    def go(self) -> None:
+        """Begin to start jobs."""
+        self._open = True
+        self.kick()
+
+    def stop(self) -> None:
+        """Start nothing any more."""
+        self._open = False
+        for handle in (self._timer, self._soon):
+            if handle is not None:
+                handle.cancel()
+        self._timer = self._soon = None
+
+    def kick(self) -> None:
+        """Something changed: look soon whether a job can start."""
+        if self._open and self._soon is None:
+            self._soon = asyncio.get_running_loop().call_soon(self._look)
+
+    def _look(self) -> None:
+        self._soon = None
+        now, wall = self._utcnow(), self._monotonic()
+        for bay in sorted(self._bays.values(), key=lambda bay: bay.record.position):
+            if not bay.record.auto_start or bay.dispatching is not None:
+                continue
+            if self._obstacle(bay, wall) is not None:
+                continue
+            if (job := next_job(bay, now)) is not None:
+                self._begin(bay, job)
+        self._look_again(now)
+
+    def _look_again(self, now: datetime) -> None:
+        waits = [
+            (job.not_before - now).total_seconds()
+            for job in self._ledger.book.queued()
+            if job.not_before is not None and job.not_before > now
+        ]
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(
+            max(0.0, min([LOOK_AGAIN, *waits])), self._timed
+        )
+
+    def _timed(self) -> None:
+        self._timer = None
+        self.kick()
+
+    def _obstacle(
+        self, bay: Bay, wall: float, *, by_hand: bool = False
+    ) -> WaitingReason | None:
+        return obstacle(
+            bay.record,
+            bay.snapshot,
+            bay.held,
+            now=wall,
+            by_hand=by_hand,
+            storage_ok=self._ledger.trusted,
+        )
+
+    def _begin(self, bay: Bay, job: Job) -> asyncio.Task[None]:
+        self._ledger.book.reserved.add(job.id)
+        bay.cancel_asked = False
+        task = asyncio.get_running_loop().create_task(self._dispatch(bay, job.id))
+        bay.dispatching = task
+        task.add_done_callback(lambda _: self._done(bay, job.id))
+        return task
+
+    def _done(self, bay: Bay, job_id: int) -> None:
+        self._ledger.book.reserved.discard(job_id)
+        bay.dispatching = None
+        self._ledger.on_change()
+        self.kick()
+
+    async def by_hand(self, bay: Bay, job: Job | None) -> Job:
+        """Start the next job, or this one, because a person says so.
+
+        Returns once the claim is committed. Raises `ConflictError` with the reason
+        where an invariant forbids the start.
+        """
+        if bay.dispatching is not None:
+            raise ConflictError("not_startable", reason=WaitingReason.BUSY.value)
+        reason = self._obstacle(bay, self._monotonic(), by_hand=True)
+        if reason is not None:
+            raise ConflictError("not_startable", reason=reason.value)
+        if job is None and (job := next_job(bay, self._utcnow())) is None:
+            raise ConflictError("nothing_queued")
+        if job.id in self._ledger.book.reserved:
+            raise ConflictError("job_not_queued", job=str(job.id))
+        self._ledger.book.reserved.add(job.id)
+        bay.cancel_asked = False
+        try:
+            if bay.record.halted is not None:
+                await self._ledger.commit(
+                    fabricators=[replace(bay.record, halted=None)]
+                )
+            claimed = await self._claim(bay, job.id)
+        except BaseException:
+            self._ledger.book.reserved.discard(job.id)
+            raise
+        task = asyncio.get_running_loop().create_task(self._carry_out(bay, claimed))
+        bay.dispatching = task
+        task.add_done_callback(lambda _: self._done(bay, claimed.id))
+        return claimed
+
+    async def _dispatch(self, bay: Bay, job_id: int) -> None:
+        try:
+            job = await self._claim(bay, job_id)
+        except FarmError as err:
+            _LOGGER.warning("%s did not get job %s: %s", bay.config.name, job_id, err)
+            return
+        await self._carry_out(bay, job)
+
+    async def _claim(self, bay: Bay, job_id: int) -> Job:
+        """Make the job this fabricator's, if both are still free."""
+        async with bay.lock:
+            job = self._ledger.book.job(job_id)
+            if job is None or job.status is not JobStatus.QUEUED:
+                raise ConflictError("job_not_queued", job=str(job_id))
+            reason = self._obstacle(bay, self._monotonic(), by_hand=True)
+            if reason is not None:
+                raise ConflictError("not_startable", reason=reason.value)
+            job = replace(
+                job,
+                status=JobStatus.STARTING,
+                fabricator_id=bay.id,
+                claimed_at=self._utcnow(),
+                hold=False,
+                reason=None,
+                reason_text=None,
+            )
+            committed = await self._ledger.commit(
+                jobs=[job],
+                events=[
+                    self._teller.make(events.JobAssigned, record=bay.record, job=job)
+                ],
+            )
+            return committed.jobs[0]
+
+    async def _carry_out(self, bay: Bay, job: Job) -> None:
+        try:
+            task = await self._prepare(bay, job)
+            outcome, reason, text = await self._send(bay, task)
+        except FarmError as err:
+            await self._give_back(bay, job.id, err.key, None)
+        except RefusedError as err:
+            await self._give_back(bay, job.id, err.reason.value, err.detail)
+        except FabricatorError as err:
+            await self._give_back(bay, job.id, err.key, err.text)
+        except OSError as err:
+            _LOGGER.warning("Cannot read the file of job %s: %s", job.id, err)
+            await self._give_back(bay, job.id, "file_unreadable", err.strerror)
+        except Exception:
+            _LOGGER.exception("The start of job %s broke", job.id)
+            await self._broken(bay, job.id)
+        else:
+            await self._conclude(bay, job.id, outcome, reason, text)
+
+    async def _broken(self, bay: Bay, job_id: int) -> None:
+        """Something unforeseen: whether the start was written down decides."""
+        job = bay.held
+        if job is not None and job.id == job_id and job.start_sent_at is not None:
+            async with bay.lock:
+                await self._runs.park(bay, job, reason="start_unknown", text=None)
+        else:
+            await self._give_back(bay, job_id, "start_failed", None)
+
+    async def _prepare(self, bay: Bay, job: Job) -> Task:
+        """Bring the file within the machine's reach. Nothing is sent to start it."""
+        file = self._ledger.book.file(job)
+        if file is None:
+            raise ConflictError("file_gone", job=str(job.id))
+        ready = await self._library.ready(file, job.plate)
+        bay.progress = Progress(index=ready.index)
+        task = Task(
+            run=job.id,
+            name=job.name,
+            source=ready.source,
+            gcode=ready.gcode,
+            plate=job.plate,
+        )
+        await bay.driver.transfer(task)
+        return task
+
+    async def _send(
+        self, bay: Bay, task: Task
+    ) -> tuple[StartOutcome, str | None, str | None]:
+        """Look once more, write down that the start goes out, and send it."""
+        async with bay.lock:
+            job = bay.held
+            if job is None or job.id != task.run:
+                raise ConflictError("job_not_queued", job=str(task.run))
+            if bay.cancel_asked:
+                raise ConflictError("cancelled")
+            reason = self._obstacle_for(bay)
+            if reason is not None:
+                raise ConflictError(reason.value)
+            await self._ledger.commit(
+                jobs=[replace(job, start_sent_at=self._utcnow())],
+                fabricators=[replace(bay.record, bed_clear=False, last_job_id=job.id)],
+            )
+        try:
+            async with asyncio.timeout(START_WITHIN):
+                return await bay.driver.start(task), None, None
+        except FabricatorError as err:
+            return StartOutcome.UNKNOWN, err.key, err.text
+        except TimeoutError:
+            return StartOutcome.UNKNOWN, "start_unanswered", None
+
+    def _obstacle_for(self, bay: Bay) -> WaitingReason | None:
+        """As before the claim, but the job that holds the bay is the one that starts."""
+        return obstacle(
+            bay.record, bay.snapshot, None, now=self._monotonic(), by_hand=True
+        )
+
+    async def _conclude(
+        self,
+        bay: Bay,
+        job_id: int,
+        outcome: StartOutcome,
+        reason: str | None,
+        text: str | None,
+    ) -> None:
+        if outcome is StartOutcome.REFUSED:
+            await self._give_back(bay, job_id, reason or "start_refused", text)
+            return
+        async with bay.lock:
+            if outcome is StartOutcome.STARTED:
+                await self._runs.begun(bay, job_id)
+            elif (job := bay.held) is not None and job.status is JobStatus.STARTING:
+                await self._runs.park(
+                    bay, job, reason=reason or "start_unknown", text=text
+                )
+        if bay.cancel_asked and bay.held is not None and bay.held.id == job_id:
+            try:
+                await bay.driver.cancel()
+            except FabricatorError as err:
+                _LOGGER.warning("Job %s could not be cancelled: %s", job_id, err)
+
+    async def _give_back(
+        self, bay: Bay, job_id: int, reason: str, text: str | None
+    ) -> None:
+        """The start certainly did not happen: the job returns to its place.
+
+        The bed is as clear as it was. Unless a person cancelled, this fabricator's
+        queue stands still until one acts: what failed once fails again.
+        """
+        async with bay.lock:
+            job = bay.held
+            if job is None or job.id != job_id or job.status is not JobStatus.STARTING:
+                return
+            if bay.cancel_asked:
+                over = replace(
+                    unclaimed(job, reason="user"),
+                    status=JobStatus.CANCELLED,
+                    ended_at=self._utcnow(),
+                )
+                told: events.FarmEvent = self._teller.make(
+                    events.PrintCancelled, record=bay.record, job=over, reason="user"
+                )
+                record = replace(bay.record, bed_clear=True)
+            else:
+                over = unclaimed(job, reason=reason, text=text)
+                told = self._teller.make(
+                    events.JobWaiting,
+                    record=bay.record,
+                    job=over,
+                    reason=reason,
+                    text=text,
+                )
+                record = replace(bay.record, bed_clear=True, halted=reason)
+            try:
+                await self._ledger.commit_fact(
+                    jobs=[over], fabricators=[record], events=[told]
+                )
+            except StorageError as err:
+                _LOGGER.error("Job %s could not be given back: %s", job_id, err)
+        bay.progress = Progress()

@@ -1,0 +1,227 @@
+"""The queue's own operations: adding, moving, changing, removing, repeating."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from types import EllipsisType
+
+from . import events, queue
+from .bay import Bay
+from .errors import ConflictError, InvalidError, NotFoundError
+from .ledger import Ledger
+from .library import Library
+from .model import ENDED, AnalysisState, Job, JobStatus, NewJob, StoredFile
+from .runs import Teller
+
+MOST_COPIES = 1000
+
+
+class Jobs:
+    """Changes the queue; every change is one transaction."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        library: Library,
+        teller: Teller,
+        bays: Mapping[int, Bay],
+        utcnow: Callable[[], datetime],
+    ) -> None:
+        """`bays` is the farm's own, live mapping by fabricator id."""
+        self._ledger = ledger
+        self._library = library
+        self._teller = teller
+        self._bays = bays
+        self._utcnow = utcnow
+
+    async def find(self, job_id: int) -> Job:
+        """Give a job, open or ended, or raise `NotFoundError`."""
+        job = self._ledger.book.job(job_id) or await self._ledger.storage.job(job_id)
+        if job is None:
+            raise NotFoundError("job_not_found", job=str(job_id))
+        return job
+
+    def queued(self, job_id: int) -> Job:
+        """Give a queued job that nobody reaches for; else raise `ConflictError`."""
+        job = self._ledger.book.job(job_id)
+        if (
+            job is None
+            or job.status is not JobStatus.QUEUED
+            or job_id in self._ledger.book.reserved
+        ):
+            raise ConflictError("job_not_queued", job=str(job_id))
+        return job
+
+    def check_startable(self, bay: Bay, job: Job) -> None:
+        """Raise `ConflictError` where this job cannot be printed on this fabricator.
+
+        A hold or a schedule does not keep back a start that a person asks for by name.
+        """
+        file = self._ledger.book.file(job)
+        if job.target not in (None, bay.id):
+            raise ConflictError("job_meant_for_other", job=str(job.id))
+        asked = replace(job, hold=False, not_before=None)
+        if (reason := queue.unready(asked, file, self._utcnow())) is not None:
+            raise ConflictError("not_startable", reason=reason.value)
+        if not queue.fits(file, job.plate, bay.driver.capabilities):
+            raise ConflictError("not_startable", reason="does_not_fit")
+
+    async def add(
+        self,
+        *,
+        file_id: int,
+        name: str | None,
+        plate: int,
+        copies: int,
+        priority: int,
+        target: int | None,
+        shortest: bool,
+        hold: bool,
+        not_before: datetime | None,
+    ) -> tuple[Job, ...]:
+        """Append `copies` jobs of a file. Raises `InvalidError`, `NotFoundError`."""
+        if not 1 <= copies <= MOST_COPIES:
+            raise InvalidError("copies_invalid", most=str(MOST_COPIES))
+        if name is not None and not 0 < len(name.strip()) <= 200:
+            raise InvalidError("name_invalid", name=name[:40])
+        if not_before is not None and not_before.tzinfo is None:
+            raise InvalidError("time_without_zone")
+        file = await self._library.file(file_id)
+        if file.state is AnalysisState.DONE and file.plate(plate) is None:
+            raise InvalidError("plate_not_found", plate=str(plate))
+        if plate < 1:
+            raise InvalidError("plate_not_found", plate=str(plate))
+        if file.state is AnalysisState.FAILED:
+            raise ConflictError("file_unusable", file=file.name)
+        self._ledger.book.put_file(file)
+        targets = self._shortest(file, plate, copies) if shortest else [target] * copies
+        new = [
+            NewJob(
+                file_id=file.id,
+                name=(name or file.name).strip(),
+                plate=plate,
+                target=wanted,
+                priority=priority,
+                hold=hold,
+                not_before=not_before,
+            )
+            for wanted in targets
+        ]
+        return await self._append(new)
+
+    def _shortest(self, file: StoredFile, plate: int, copies: int) -> list[int | None]:
+        """For each copy, pick the fitting fabricator with the least work before it."""
+        book = self._ledger.book
+        fitting = [
+            bay
+            for bay in self._bays.values()
+            if not bay.record.maintenance
+            and queue.fits(file, plate, bay.driver.capabilities)
+        ]
+        if not fitting:
+            raise ConflictError("no_fabricator_fits", file=file.name)
+        analysis = file.plate(plate)
+        each = (analysis.time if analysis is not None else None) or 0.0
+        waits = {
+            bay.id: (bay.progress.remaining or 0.0 if bay.held is not None else 0.0)
+            + queue.load(
+                (job for job in book.queued() if job.target == bay.id), book.files
+            )
+            for bay in fitting
+        }
+        counts = {
+            bay.id: sum(job.target == bay.id for job in book.queued())
+            + (bay.held is not None)
+            for bay in fitting
+        }
+        places = {bay.id: bay.record.position for bay in fitting}
+        picked: list[int | None] = []
+        for _ in range(copies):
+            best = min(waits, key=lambda id_: (waits[id_], counts[id_], places[id_]))
+            picked.append(best)
+            waits[best] += each
+            counts[best] += 1
+        return picked
+
+    async def _append(self, new: list[NewJob]) -> tuple[Job, ...]:
+        now = self._utcnow()
+        told = [
+            events.JobAdded(at=now, file_name=job.name, fabricator_id=job.target)
+            for job in new
+        ]
+        committed = await self._ledger.add_jobs(new, now, told)
+        return committed.jobs
+
+    async def move(self, job_id: int, position: int) -> Job:
+        """Put a queued job at this place of its priority's line."""
+        job = self.queued(job_id)
+        line = [
+            other
+            for other in self._ledger.book.queued()
+            if other.priority == job.priority and other.id != job.id
+        ]
+        changes = [
+            replace(other, position=place)
+            for other, place in queue.place(line, job, position)
+        ]
+        await self._ledger.commit(jobs=changes)
+        return self.queued(job_id)
+
+    async def change(self, job_id: int, wanted: Mapping[str, object]) -> Job:
+        """Change fields of a queued job. A new priority goes behind its equals."""
+        job = self.queued(job_id)
+        when = wanted.get("not_before")
+        if isinstance(when, datetime) and when.tzinfo is None:
+            raise InvalidError("time_without_zone")
+        changed = replace(job, **wanted)  # type: ignore[arg-type]
+        if changed.priority != job.priority:
+            last = [
+                other.position
+                for other in self._ledger.book.queued()
+                if other.priority == changed.priority
+            ]
+            changed = replace(changed, position=max(last, default=0) + queue.STEP)
+        committed = await self._ledger.commit(jobs=[changed])
+        return committed.jobs[0]
+
+    async def remove(self, job_id: int) -> Job:
+        """Take a queued job out of the queue. It stays in the history, as cancelled."""
+        await self.find(job_id)
+        job = replace(
+            self.queued(job_id),
+            status=JobStatus.CANCELLED,
+            reason="removed",
+            ended_at=self._utcnow(),
+        )
+        committed = await self._ledger.commit(
+            jobs=[job], events=[self._teller.make(events.JobRemoved, job=job)]
+        )
+        return committed.jobs[0]
+
+    async def requeue(
+        self, job_id: int, *, target: int | None | EllipsisType = ...
+    ) -> Job:
+        """Queue a job that is over again. Raises `ConflictError` while it is not."""
+        job = await self.find(job_id)
+        if job.status not in ENDED:
+            raise ConflictError("job_not_ended", job=str(job_id))
+        if job.file_id is None:
+            raise NotFoundError("file_not_found", file=job.name)
+        file = await self._library.file(job.file_id)
+        self._ledger.book.put_file(file)
+        wanted = job.target if isinstance(target, EllipsisType) else target
+        if wanted is not None and wanted not in self._bays:
+            wanted = None
+        (again,) = await self._append(
+            [
+                NewJob(
+                    file_id=file.id,
+                    name=job.name,
+                    plate=job.plate,
+                    target=wanted,
+                    priority=job.priority,
+                    origin_id=job.id,
+                )
+            ]
+        )
+        return again
