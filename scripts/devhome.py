@@ -257,13 +257,17 @@ class RunningHome:
 
 
 async def boot(
-    home: Home, *, patience: float = 180.0, arguments: Sequence[str] = ("--skip-pip",)
+    home: Home,
+    *,
+    patience: float = 180.0,
+    arguments: Sequence[str] = ("--skip-pip",),
+    to_terminal: bool = False,
 ) -> RunningHome:
     """Start Home Assistant and wait until it is up.
 
     It gets a session of its own, so that Ctrl-C in a terminal reaches only the
     program that started it, which then stops it in order. What it prints goes to
-    `home.output`.
+    `home.output`, or `to_terminal`.
 
     Raises:
         HomeError: it did not start; nothing is left running.
@@ -278,8 +282,8 @@ async def boot(
             sys.executable,
             *("-m", "homeassistant", "--config", str(home.folder), *arguments),
             stdin=asyncio.subprocess.DEVNULL,
-            stdout=output,
-            stderr=asyncio.subprocess.STDOUT,
+            stdout=None if to_terminal else output,
+            stderr=None if to_terminal else asyncio.subprocess.STDOUT,
             start_new_session=True,
             env=environment,
         )

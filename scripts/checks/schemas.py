@@ -29,9 +29,13 @@ def fields_of(description: dict[str, Any] | None) -> dict[str, Any]:
 
 
 def read_descriptions(root: Path, kind: str) -> dict[str, Any]:
-    """Read one of the YAML files; an absent one describes nothing."""
+    """Read one of the YAML files; an absent one describes nothing.
+
+    A key that begins with a dot only holds what others refer to.
+    """
     path = root / INTEGRATION / f"{kind}.yaml"
-    return load_yaml_dict(str(path)) if path.exists() else {}
+    found = load_yaml_dict(str(path)) if path.exists() else {}
+    return {name: value for name, value in found.items() if not name.startswith(".")}
 
 
 def check(root: Path) -> Iterator[str]:
