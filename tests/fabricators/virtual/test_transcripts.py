@@ -157,7 +157,7 @@ _WAIT = """
    5.401 < wait
    5.932 > M155 S1
    5.932 < echo:Unknown command: "M155 S1"
-   5.932 < ok P11 B3
+   5.932 < ok P13 B3
 """
 
 _BUSY = """

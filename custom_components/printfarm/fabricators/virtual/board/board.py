@@ -24,6 +24,9 @@ _HALT_DELAY = 3.0
 """From a thermal fault to the kill: the firmware beeps for that long."""
 
 
+_EARLY = ("M108", "M112", "M410")
+
+
 class Board:
     """One emulated board. Times are firmware seconds and never go back."""
 
@@ -296,7 +299,7 @@ class Board:
                 self.write(f"Error:{line.text}, Last Line: {self._reader.last_number}")
                 self.request_resend()
                 return True
-            if line.number is None and not self.profile.emergency_parser:
+            if line.number is None and self._acts_early(line.command):
                 self._on_emergency(line.command)
                 if self.killed:
                     return False
@@ -386,6 +389,10 @@ class Board:
             self.run_out()
         if count == 1 and faults.cold_heater:
             self.thermal.named(faults.cold_heater).fail(self.now)
+
+    def _acts_early(self, command: str) -> bool:
+        """Without emergency parser some commands act when they are read."""
+        return not self.profile.emergency_parser and command.startswith(_EARLY)
 
     def _on_emergency(self, command: str) -> None:
         """Act on what the emergency parser finds before its line is read."""

@@ -88,7 +88,8 @@ class LineReader:
             self._watch(chunk)
 
     def overrun(self) -> None:
-        """Without flow control: lose what found no room in the ring."""
+        """Without flow control: lose what finds no room in the ring."""
+        self.fill()
         if not self._profile.flow_control:
             self._link.clear()
 
