@@ -10,6 +10,7 @@ true to two seconds. An index so takes less than a megabyte, whatever the file.
 from dataclasses import dataclass, field
 import os
 from pathlib import Path
+import struct
 from typing import Final, Self
 import zipfile
 import zlib
@@ -36,6 +37,23 @@ _COLUMNS: Final = (
     "layer_z",
     "layer_thickness",
 )
+
+_DAMAGED: Final = (
+    ValueError,
+    TypeError,
+    KeyError,
+    IndexError,
+    EOFError,
+    SyntaxError,
+    OverflowError,
+    MemoryError,
+    NotImplementedError,
+    RuntimeError,
+    struct.error,
+    zipfile.BadZipFile,
+    zlib.error,
+)
+"""What numpy and zipfile make of damaged files."""
 
 
 class StaleIndexError(Exception):
@@ -112,10 +130,11 @@ class LayerIndex:
         print file is to be analysed again then. OSError as for any file.
         """
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            # Opened here: numpy leaves its own file open where it is damaged.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 version = int(stored["version"])
                 rows = {name: stored[name] for name in _COLUMNS}
-        except (ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as err:
+        except _DAMAGED as err:
             raise StaleIndexError(f"{path.name} cannot be read: {err}") from err
         if version != VERSION:
             raise StaleIndexError(f"{path.name} has version {version}")

@@ -33,8 +33,10 @@ _STOPS: Final = np.array(
         )
     ]
 )
-"""The machine comes to rest here. How long it heats or homes depends on the machine,
-so slicers leave that out of their times, and so do we."""
+"""The machine comes to rest here. How long it heats depends on the machine, so slicers
+leave that out of their times, and so do we. Homing counts as a move to the origin, as
+PrusaSlicer has it."""
+_HOME: Final = code("G28")
 _WAITS: Final = np.array([code("G4"), code("M400")])
 _LONGEST_WAIT: Final = 86_400.0
 _FARTHEST: Final = 1e7
@@ -178,7 +180,7 @@ class Machine:
         valued = ~np.isnan(given)
         placed = (codes == code("G92")) & valued
         homed = np.zeros(codes.size, bool)
-        if letter != "E" and (homing := codes == code("G28")).any():
+        if letter != "E" and (homing := codes == _HOME).any():
             some = words.named("X") | words.named("Y") | words.named("Z")
             homed = homing & (words.named(letter) | ~some)
             given[homed] = 0.0
@@ -191,7 +193,7 @@ class Machine:
         else:
             place = self._hold_from(sets, given, before)
         by = np.diff(place, prepend=before)
-        by[placed | homed] = 0.0
+        by[placed] = 0.0
         if codes.size:
             self._logical[letter] = float(place[-1])
         if letter == "E":
@@ -363,7 +365,7 @@ class Machine:
             speed = np.minimum(feedrate, np.min(top / share, axis=0))
             acceleration = np.minimum(wanted, np.min(steep / share, axis=0))
         return Steps(
-            distance=np.where(stops, 0.0, distance),
+            distance=np.where(stops & (words.codes[rows] != _HOME), 0.0, distance),
             speed=np.maximum(speed, _SLOWEST),
             acceleration=acceleration,
             begin=begin / length,

@@ -112,9 +112,9 @@ def durations(
     peak = np.minimum(speed**2, (entry + leave + gain) / 2)
     peak = np.maximum(peak, np.maximum(entry, leave))
     ramps = (2 * peak - entry - leave) / (2 * acceleration)
-    top = np.maximum(np.sqrt(peak), _SLOWEST)
+    top = np.sqrt(peak)
     rising: Floats = (2 * top - np.sqrt(entry) - np.sqrt(leave)) / acceleration
-    steady: Floats = np.maximum(distance - ramps, 0.0) / top
+    steady: Floats = np.maximum(distance - ramps, 0.0) / np.maximum(top, _SLOWEST)
     return np.maximum(rising, 0.0) + steady
 
 

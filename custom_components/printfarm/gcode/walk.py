@@ -13,7 +13,7 @@ from .machine import Machine, Moves
 from .model import Box
 from .planner import Planner
 from .slicers import Slicer
-from .words import Floats, Ints, chunks, split
+from .words import CHUNK, Floats, Ints, chunks, split
 
 
 @dataclass(slots=True)
@@ -63,7 +63,12 @@ class Walked:
     index: IndexBuilder
 
 
-def walk(path: Path, slicer: Slicer | None, settings: Mapping[str, str]) -> Walked:
+def walk(
+    path: Path,
+    slicer: Slicer | None,
+    settings: Mapping[str, str],
+    chunk_size: int = CHUNK,
+) -> Walked:
     """Walk through a plain G-code file. Memory stays flat, whatever its size."""
     machine = Machine(limits=from_settings(settings))
     if settings.get("gcode_flavor", "").startswith("reprap"):
@@ -72,7 +77,7 @@ def walk(path: Path, slicer: Slicer | None, settings: Mapping[str, str]) -> Walk
     rows = _Rows()
     size = lines = bad = commands = 0
     with path.open("rb") as file:
-        for chunk in chunks(file):
+        for chunk in chunks(file, chunk_size):
             if not size:
                 chunk = _without_mark(chunk)
             words = split(chunk)
