@@ -1,5 +1,7 @@
 """What holds for every test."""
 
+from collections.abc import Iterator
+
 from hypothesis import settings
 import pytest
 
@@ -7,13 +9,20 @@ import pytest
 # that name too, and whichever is imported first is the one that Home Assistant searches.
 import custom_components  # noqa: F401
 
+from .texts import Texts, watched_texts
+
 # A slow machine is not a failure, and a failure must come again when looked for.
 settings.register_profile("printfarm", deadline=None, derandomize=True)
 settings.load_profile("printfarm")
 
 
 @pytest.fixture(autouse=True)
-def _custom_integrations(request: pytest.FixtureRequest) -> None:
-    """Let Home Assistant load this integration, where a test uses Home Assistant."""
-    if "hass" in request.fixturenames:
-        request.getfixturevalue("enable_custom_integrations")
+def watched(request: pytest.FixtureRequest) -> Iterator[Texts | None]:
+    """Load this integration and watch its texts, where a test uses Home Assistant."""
+    if "hass" not in request.fixturenames:
+        yield None
+        return
+    request.getfixturevalue("enable_custom_integrations")
+    with watched_texts() as texts:
+        yield texts
+    assert texts.missing == []
