@@ -1,0 +1,489 @@
+"""A Marlin board on a port, as a fabricator of the farm."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import count
+import logging
+from time import monotonic
+from typing import override
+
+from ..interface import (
+    Capabilities,
+    EventListener,
+    Fabricator,
+    FabricatorConfig,
+    FabricatorError,
+    MachineEvent,
+    MachineEventType,
+    MachineState,
+    Result,
+    SnapshotListener,
+    StartOutcome,
+    Task,
+)
+from . import view
+from .commands import NUMBERING, code
+from .engine import Engine, Phase
+from .events import (
+    Ending,
+    Event,
+    Fault,
+    Notification,
+    Prompt,
+    Ready,
+    Reply,
+    RunEnded,
+    Runout,
+    RunPaused,
+    RunResumed,
+    RunStarted,
+    Silent,
+    Temperatures,
+)
+from .job import Job
+from .port import OpenPort, Port, SerialPort
+from .source import SourceError, clean
+
+_LOGGER = logging.getLogger(__name__)
+
+REPORT_INTERVAL = 0.25
+"""Seconds between two looks at what merely creeps along: position, temperatures."""
+BACKOFF = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
+"""Seconds before each new attempt to connect; the last one is for good."""
+CLOSE_GRACE = 5.0
+"""Seconds that a print gets for its safe end when we have to go."""
+HELLO_GRACE = 15.0
+"""Seconds of greeting without an answer before a machine counts as off."""
+
+_RESULTS = {
+    Ending.COMPLETED: Result.COMPLETED,
+    Ending.CANCELLED: Result.CANCELLED,
+    Ending.FAILED: Result.FAILED,
+}
+_UNCERTAIN = frozenset({"connection_lost", "no_answer"})
+"""Ends that leave open whether the machine has taken up a print."""
+
+_HEATERS = {"nozzle": b"M104 S%g", "bed": b"M140 S%g", "chamber": b"M141 S%g"}
+
+
+class MarlinFabricator(Fabricator):
+    """Streams G-code to a board.
+
+    The port is opened once and kept: opening resets most boards. A print ends with the
+    connection, so a run from before a restart is never under way here.
+
+    `open_port` connects a protocol to the board; without it the options `port` and
+    `baudrate` say which serial port.
+    """
+
+    def __init__(
+        self,
+        config: FabricatorConfig,
+        on_snapshot: SnapshotListener,
+        on_event: EventListener,
+        *,
+        open_port: OpenPort | None = None,
+    ) -> None:
+        """Keep how to connect; opens nothing."""
+        super().__init__(config, on_snapshot, on_event)
+        self._port: SerialPort | None = None
+        if open_port is None:
+            self._port = SerialPort(
+                str(config.options["port"]), int(str(config.options["baudrate"]))
+            )
+            open_port = self._port.open
+        self._open_port = open_port
+        self._engine = Engine()
+        self._transport: asyncio.Transport | None = None
+        self._lost: asyncio.Future[str] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self._timer_due = 0.0
+        self._reported = 0.0
+        self._closed = False
+        self._available: bool | None = None
+        self._opened = 0.0
+        self._job: Job | None = None
+        self._ended: tuple[int, Result] | None = None
+        self._tokens = count()
+        self._replies: dict[object, asyncio.Future[tuple[str, ...]]] = {}
+
+    @property
+    @override
+    def capabilities(self) -> Capabilities:
+        """What the board said it can do."""
+        return view.capabilities(self._engine.firmware, self._engine.readings)
+
+    # The connection
+
+    @override
+    async def run(self) -> None:
+        """Connect, and connect again whenever the connection is lost."""
+        attempt = 0
+        while not self._closed:
+            self._lost = asyncio.get_running_loop().create_future()
+            try:
+                self._refresh(state=MachineState.CONNECTING)
+                await self._connect()
+                reason = await self._lost
+                attempt = 0 if self._available else attempt
+            except FabricatorError as error:
+                reason = error.text or error.key
+            if self._closed:
+                return
+            self._unavailable(reason)
+            await asyncio.sleep(BACKOFF[min(attempt, len(BACKOFF) - 1)])
+            attempt += 1
+
+    async def _connect(self) -> None:
+        try:
+            transport, _ = await self._open_port(
+                lambda: Port(self._on_data, self._on_lost)
+            )
+        except FabricatorError:
+            raise
+        except OSError as error:
+            raise FabricatorError("cannot_connect", str(error)) from error
+        if self._closed:
+            transport.close()
+            return
+        self._transport = transport
+        self._opened = monotonic()
+        self._write(self._engine.open(self._opened))
+        self._attend(self._opened)
+
+    def _on_data(self, data: bytes) -> None:
+        """The hot path: an answer in, the next line out, the rest afterwards."""
+        now = monotonic()
+        engine = self._engine
+        if out := engine.receive(data, now):
+            self._write(out)
+        if engine.wants_upkeep:
+            self._attend(now)
+
+    def _write(self, data: bytes) -> None:
+        if data and self._transport is not None and not self._transport.is_closing():
+            self._transport.write(data)
+
+    def _on_lost(self, error: Exception | None) -> None:
+        self._disconnect("connection_lost", str(error or "connection closed"))
+
+    def _disconnect(self, reason: str, text: str) -> None:
+        self._transport = None
+        if self._port is not None:
+            self._port.release()
+        self._engine.lost(reason)
+        self._attend(monotonic())
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result(text)
+
+    def _unavailable(self, reason: str) -> None:
+        """Say once that the machine is away: off is a state, not an error."""
+        if self._available is not False:
+            _LOGGER.warning("%s is not available: %s", self.config.name, reason)
+        self._available = False
+        self._refresh(state=MachineState.OFFLINE)
+
+    # Time, events and what others see of it
+
+    def _attend(self, now: float) -> None:
+        """Everything that may wait until the next line is on its way."""
+        engine = self._engine
+        self._write(engine.upkeep(now))
+        for event in engine.take_events():
+            self._hear(event)
+        if self._job is not None and engine.hungry:
+            self._job.read(self._supply)
+        state = self._state()
+        if state is not self.snapshot.state or now - self._reported >= REPORT_INTERVAL:
+            self._refresh(state=state)
+        self._arm(now)
+
+    def _arm(self, now: float) -> None:
+        """See to it that time goes on for the engine."""
+        due = self._engine.deadline
+        if due is None or self._transport is None:
+            return
+        if self._engine.running or self._behind():
+            due = min(due, now + REPORT_INTERVAL)
+        if self._timer is not None:
+            if self._timer_due <= due:
+                return
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer_due = due
+        self._timer = loop.call_later(max(0.0, due - now), self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        now = monotonic()
+        self._write(self._engine.tick(now))
+        self._attend(now)
+
+    def _behind(self) -> bool:
+        """Whether temperatures have changed since the last look."""
+        nozzles = view.nozzles(self._engine.readings)
+        bed = view.heater(self._engine.readings, "B")
+        return nozzles != self.snapshot.nozzles or bed != self.snapshot.bed
+
+    def _state(self) -> MachineState:
+        state = view.state(self._engine)
+        if state is MachineState.CONNECTING and self._available is False:
+            return MachineState.OFFLINE
+        return state
+
+    def _refresh(self, state: MachineState) -> None:
+        """Take a new look and report it, if anything has changed."""
+        engine, job = self._engine, self._job
+        firmware = engine.firmware
+        running = job is not None and engine.running
+        prompt = engine.dialog.prompt
+        self._reported = monotonic()
+        self._report(
+            replace(
+                self.snapshot,
+                state=state,
+                seen=engine.heard or self.snapshot.seen,
+                run=job.task.run if running and job else None,
+                file_name=job.task.name if running and job else None,
+                position=engine.position if running else None,
+                size=job.size if running and job else None,
+                nozzles=view.nozzles(engine.readings),
+                bed=view.heater(engine.readings, "B"),
+                chamber=view.heater(engine.readings, "C"),
+                message=prompt.text if prompt else engine.message,
+                error=engine.fault,
+                firmware=firmware.name if firmware else self.snapshot.firmware,
+                model=firmware.machine if firmware else self.snapshot.model,
+            )
+        )
+
+    def _tell(
+        self,
+        kind: MachineEventType,
+        *,
+        result: Result | None = None,
+        reason: str | None = None,
+        text: str | None = None,
+    ) -> None:
+        """Hand out an event, after the snapshot that goes with it."""
+        self._refresh(state=self._state())
+        run = self._job.task.run if self._job is not None else None
+        self._announce(
+            MachineEvent(type=kind, run=run, result=result, reason=reason, text=text)
+        )
+
+    def _hear(self, event: Event) -> None:
+        match event:
+            case Ready():
+                self._back()
+            case Silent(reason):
+                self._unavailable(reason)
+            case RunStarted():
+                self._begun()
+            case RunPaused(reason, text):
+                self._tell(MachineEventType.PAUSED, reason=reason, text=text)
+            case RunResumed():
+                self._tell(MachineEventType.RESUMED)
+            case RunEnded():
+                self._over(event)
+            case Reply():
+                self._replied(event)
+            case Prompt(text) if text is not None:
+                self._tell(MachineEventType.PROMPT, text=text)
+            case Runout(text):
+                self._tell(MachineEventType.FILAMENT_RUNOUT, text=text)
+            case Fault(reason, text):
+                self._tell(MachineEventType.ERROR, reason=reason, text=text)
+            case Prompt() | Notification() | Temperatures():
+                pass
+
+    def _back(self) -> None:
+        if self._available is False:
+            _LOGGER.info("%s is available again", self.config.name)
+        self._available = True
+        self._refresh(state=self._state())
+
+    # A print
+
+    @override
+    async def start(self, task: Task) -> StartOutcome:
+        """Begin to stream a file. Returns once the board works on its first line."""
+        if task.gcode is None or self._job is not None or not self._idle:
+            return StartOutcome.REFUSED
+        job = self._job = Job(task)
+        try:
+            await job.open()
+        except OSError as error:
+            _LOGGER.warning(
+                "%s: cannot read %s: %s", self.config.name, task.name, error
+            )
+            self._job = None
+            return StartOutcome.REFUSED
+        if not self._idle:
+            self._job = None
+            job.close()
+            return StartOutcome.REFUSED
+        now = monotonic()
+        self._write(self._engine.begin(now))
+        self._attend(now)
+        return await asyncio.shield(job.outcome)
+
+    @property
+    def _idle(self) -> bool:
+        return self._engine.phase is Phase.READY and not self._closed
+
+    def _supply(self, commands: list[tuple[int, bytes]], fault: str | None) -> None:
+        """A block of the file was read; an empty one is its end."""
+        now = monotonic()
+        if fault is not None:
+            ending = RunEnded(Ending.FAILED, "file_error", fault)
+            self._write(self._engine.cancel(now, ending))
+        else:
+            self._write(self._engine.supply(commands, now, complete=not commands))
+        self._attend(now)
+
+    def _begun(self) -> None:
+        if self._job is not None and not self._job.outcome.done():
+            self._job.outcome.set_result(StartOutcome.STARTED)
+            self._tell(MachineEventType.STARTED)
+
+    def _over(self, ending: RunEnded) -> None:
+        """Close the books on a run, once.
+
+        One that ended before the board reacted to its first line was either never
+        begun, or nobody knows; neither was started, so neither is announced as ended.
+        """
+        job = self._job
+        if job is None:
+            return
+        job.close()
+        if not job.outcome.done() and ending.ending is Ending.FAILED:
+            if not self._engine.sent_file_line:
+                self._drop(StartOutcome.REFUSED)
+                return
+            if ending.reason in _UNCERTAIN:
+                self._drop(StartOutcome.UNKNOWN)
+                return
+        self._begun()
+        result = _RESULTS[ending.ending]
+        self._ended = (job.task.run, result)
+        self._tell(
+            MachineEventType.ENDED,
+            result=result,
+            reason=ending.reason,
+            text=ending.text,
+        )
+        self._job = None
+
+    def _drop(self, outcome: StartOutcome) -> None:
+        assert self._job is not None
+        self._job.outcome.set_result(outcome)
+        self._job = None
+        self._refresh(state=self._state())
+
+    @override
+    async def pause(self) -> None:
+        """Stop feeding and park; `PAUSED` follows once the head stands aside."""
+        if self._engine.phase not in {Phase.PRINTING, Phase.PAUSING, Phase.PAUSED}:
+            raise FabricatorError("not_printing")
+        self._do(self._engine.pause)
+
+    @override
+    async def resume(self) -> None:
+        """Return to the print, or answer the dialogue that holds it."""
+        if self._engine.phase is not Phase.PAUSED:
+            raise FabricatorError("not_paused")
+        self._do(self._engine.resume)
+
+    @override
+    async def cancel(self) -> None:
+        """Drop the print; `ENDED` follows once the machine is cold and still."""
+        if not self._engine.running:
+            raise FabricatorError("not_printing")
+        self._do(self._engine.cancel)
+
+    def _do(self, deed: Callable[[float], bytes]) -> None:
+        now = monotonic()
+        self._write(deed(now))
+        self._attend(now)
+
+    @override
+    async def outcome(self, run: int) -> Result | None:
+        """A run that is not held here ended with its connection: nobody knows how."""
+        if self._job is not None and self._job.task.run == run:
+            return None
+        if self._ended is not None and self._ended[0] == run:
+            return self._ended[1]
+        return Result.UNKNOWN
+
+    # Single commands
+
+    @override
+    async def command(self, line: str) -> tuple[str, ...]:
+        """Slip in one command; waits as long as the board works on it."""
+        try:
+            command = clean(line.encode())
+        except SourceError as error:
+            raise FabricatorError("invalid_command", str(error)) from error
+        if not command or b"\n" in command or b"\r" in command:
+            raise FabricatorError("invalid_command", line)
+        if code(command) in NUMBERING:
+            raise FabricatorError("invalid_command", line)
+        if self._transport is None:
+            raise FabricatorError("not_connected")
+        token = next(self._tokens)
+        reply: asyncio.Future[tuple[str, ...]] = (
+            asyncio.get_running_loop().create_future()
+        )
+        self._replies[token] = reply
+        try:
+            self._do(lambda now: self._engine.send(token, command, now))
+            return await reply
+        finally:
+            self._replies.pop(token, None)
+
+    def _replied(self, reply: Reply) -> None:
+        future = self._replies.get(reply.token)
+        if future is None or future.done():
+            return
+        if reply.error is None:
+            future.set_result(reply.lines)
+        else:
+            future.set_exception(FabricatorError(reply.error))
+
+    @override
+    async def set_target(self, heater: str, celsius: float) -> None:
+        """Set a target temperature and return at once; heating takes its time."""
+        form = _HEATERS.get(heater)
+        if form is not None:
+            command = form % celsius
+        elif (tool := heater.removeprefix("nozzle")).isdecimal():
+            command = b"M104 T%d S%g" % (int(tool), celsius)
+        else:
+            raise FabricatorError("unknown_heater", heater)
+        await self.command(command.decode())
+
+    # The end
+
+    @override
+    async def close(self) -> None:
+        """Let go of the port. A print is ended first: nobody would watch its heaters."""
+        self._closed = True
+        if self._engine.running and self._transport is not None:
+            stopped = RunEnded(Ending.FAILED, "stopped")
+            self._do(lambda now: self._engine.cancel(now, stopped))
+            if (job := self._job) is not None:
+                try:
+                    await asyncio.wait_for(job.closed.wait(), CLOSE_GRACE)
+                except TimeoutError:
+                    self._write(self._engine.heaters_off())
+        transport = self._transport
+        if transport is not None:
+            self._disconnect("stopped", "closed")
+            transport.close()
+        elif self._lost is not None and not self._lost.done():
+            self._lost.set_result("closed")

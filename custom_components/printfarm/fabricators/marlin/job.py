@@ -1,0 +1,65 @@
+"""One print under way: its file, and the promise to say whether it has begun."""
+
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+from ..interface import StartOutcome, Task
+from .source import Source, SourceError
+
+type Supply = Callable[[list[tuple[int, bytes]], str | None], None]
+"""Takes a block of commands, or the reason why there is none."""
+
+
+class Job:
+    """Reads the file of a print block by block, beside the event loop."""
+
+    def __init__(self, task: Task) -> None:
+        """Keep the task; opens nothing."""
+        loop = asyncio.get_running_loop()
+        self.task = task
+        self.size = 0
+        self.outcome: asyncio.Future[StartOutcome] = loop.create_future()
+        self.closed = asyncio.Event()
+        self._source: Source | None = None
+        self._reading: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Open the file. Raises `OSError`."""
+        assert self.task.gcode is not None
+        loop = asyncio.get_running_loop()
+        self._source, self.size = await loop.run_in_executor(
+            None, _open, self.task.gcode
+        )
+
+    def read(self, supply: Supply) -> None:
+        """Have the next block read and handed to `supply`, unless one is on its way."""
+        if self._reading is None and self._source is not None:
+            self._reading = asyncio.get_running_loop().create_task(
+                self._read(self._source, supply), name=f"read {self.task.name}"
+            )
+
+    async def _read(self, source: Source, supply: Supply) -> None:
+        loop = asyncio.get_running_loop()
+        commands: list[tuple[int, bytes]] = []
+        fault = None
+        try:
+            commands = await loop.run_in_executor(None, source.read)
+        except (OSError, SourceError) as error:
+            fault = str(error)
+        self._reading = None
+        if self._source is None:
+            source.close()
+        else:
+            supply(commands, fault)
+
+    def close(self) -> None:
+        """Let go of the file; a read under way does it when it comes back."""
+        source, self._source = self._source, None
+        if source is not None and self._reading is None:
+            source.close()
+        self.closed.set()
+
+
+def _open(path: Path) -> tuple[Source, int]:
+    return Source(path), path.stat().st_size

@@ -1,0 +1,169 @@
+"""Leaving the print and coming back to the same place.
+
+Moves are relative: what was added is taken away again, so the head returns exactly,
+while M114 rounds positions to a hundredth.
+"""
+
+from dataclasses import dataclass
+
+from .answers import PositionReport
+from .events import Firmware
+from .modal import Modal
+
+RETRACT = 2.0
+"""mm of filament pulled back while parked."""
+LIFT = 10.0
+"""mm between nozzle and print while parked, and after a cancelled one."""
+MARGIN = 5.0
+"""mm kept from the edges of the reachable space."""
+EXTRUDE_MINIMUM = 170.0
+"""°C below which Marlin refuses to push filament (EXTRUDE_MINTEMP)."""
+RETRACT_FEEDRATE = 2400
+LIFT_FEEDRATE = 600
+TRAVEL_FEEDRATE = 6000
+ROUNDING = 0.02
+"""mm by which two reports of the same place may differ."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """A paused print: where it was and what the next line takes for granted."""
+
+    modal: Modal
+    position: PositionReport | None
+    move: tuple[float, float, float]
+    """What was added to X, Y and Z to get aside."""
+    retracted: float
+    targets: dict[str, float]
+    """°C by heater name (`T0`, `B`, `C`), those that are on."""
+
+
+def rest(
+    modal: Modal,
+    position: PositionReport | None,
+    firmware: Firmware | None,
+    targets: dict[str, float],
+    nozzle: float | None,
+) -> Rest:
+    """Decide how to park: up and aside as far as is known to be safe.
+
+    `nozzle` is the temperature of the tool in use. A machine that was not homed does
+    not move aside, one that did not move at all stays where it is.
+    """
+    x = y = z = 0.0
+    low = firmware.minimum if firmware else None
+    high = firmware.maximum if firmware else None
+    if modal.moved:
+        z = LIFT
+        if position is not None and high is not None:
+            z = round(max(0.0, min(LIFT, high[2] - position.z)), 2)
+    if modal.homed and position is not None and low is not None and high is not None:
+        x = round(low[0] + MARGIN - position.x, 2)
+        y = round(high[1] - MARGIN - position.y, 2)
+    hot = nozzle is not None and nozzle >= EXTRUDE_MINIMUM
+    retract = RETRACT if modal.extruded and hot else 0.0
+    return Rest(modal.copy(), position, (x, y, z), retract, targets)
+
+
+def leave(parked: Rest) -> list[bytes]:
+    """Commands that bring the head aside."""
+    x, y, z = parked.move
+    commands = [b"G21", b"G91", b"M83"]
+    if parked.retracted:
+        commands.append(b"G1 E%.2f F%d" % (-parked.retracted, RETRACT_FEEDRATE))
+    if z:
+        commands.append(b"G1 Z%.2f F%d" % (z, LIFT_FEEDRATE))
+    if x or y:
+        commands.append(b"G1 X%.2f Y%.2f F%d" % (x, y, TRAVEL_FEEDRATE))
+    return [*commands, *modes(parked.modal), b"M400"]
+
+
+def reheat(parked: Rest, now: dict[str, float]) -> list[bytes]:
+    """Commands that bring back the temperatures, if somebody has changed them."""
+    changed = {
+        name: target
+        for name, target in parked.targets.items()
+        if now.get(name) != target
+    }
+    return [
+        *(_heat(name, target, wait=False) for name, target in changed.items()),
+        *(_heat(name, target, wait=True) for name, target in changed.items()),
+    ]
+
+
+def come_back(
+    parked: Rest, modal: Modal, position: PositionReport | None
+) -> list[bytes]:
+    """Commands that bring the head back and restore every mode.
+
+    `modal` and `position` are those of now: somebody may have used the pause.
+    """
+    x, y, z = (-part for part in parked.move)
+    commands = []
+    if parked.modal.tool is not None and modal.tool != parked.modal.tool:
+        commands.append(parked.modal.tool)
+    if parked.position is not None and position is not None:
+        x = _back(x, parked.position.x - position.x)
+        y = _back(y, parked.position.y - position.y)
+        z = _back(z, parked.position.z - position.z)
+        extruder = parked.position.e - parked.retracted
+        if abs(position.e - extruder) > ROUNDING:
+            commands.append(b"G92 E%.2f" % extruder)
+    commands += [b"G21", b"G91", b"M83"]
+    if x or y:
+        commands.append(b"G1 X%.2f Y%.2f F%d" % (x, y, TRAVEL_FEEDRATE))
+    if z:
+        commands.append(b"G1 Z%.2f F%d" % (z, LIFT_FEEDRATE))
+    if parked.retracted:
+        commands.append(b"G1 E%.2f F%d" % (parked.retracted, RETRACT_FEEDRATE))
+    for fan, speed in parked.modal.fans.items():
+        commands.append(b"M106 P%b S%b" % (fan, speed))
+    commands += modes(parked.modal)
+    if parked.modal.feedrate is not None:
+        commands.append(b"G1 F" + parked.modal.feedrate)
+    return commands
+
+
+def safe_end(modal: Modal, tools: int, *, hot: bool, chamber: bool) -> list[bytes]:
+    """Commands that leave a machine cold and still after an abandoned print."""
+    commands = [b"M104 S0"]
+    if tools > 1:
+        commands = [b"M104 T%d S0" % tool for tool in range(tools)]
+    commands.append(b"M140 S0")
+    if chamber:
+        commands.append(b"M141 S0")
+    commands += [
+        b"M107 P%b" % fan if fan != b"0" else b"M107" for fan in modal.fans or [b"0"]
+    ]
+    if modal.moved:
+        commands += [b"G21", b"G91", b"M83"]
+        if modal.extruded and hot:
+            commands.append(b"G1 E%.2f F%d" % (-RETRACT, RETRACT_FEEDRATE))
+        commands.append(b"G1 Z%.2f F%d" % (LIFT, LIFT_FEEDRATE))
+        commands += [b"G90", b"M82"]
+    return [*commands, b"M84"]
+
+
+HEATERS_OFF = (b"M104 S0", b"M140 S0", b"M107")
+
+
+def modes(modal: Modal) -> list[bytes]:
+    """Commands that set units and both coordinate modes; the extruder's mode last."""
+    return [
+        b"G20" if modal.inches else b"G21",
+        b"G90" if modal.absolute else b"G91",
+        b"M82" if modal.extruder_absolute else b"M83",
+    ]
+
+
+def _back(planned: float, needed: float) -> float:
+    """Prefer the exact way back; take the measured one if the head was moved."""
+    return planned if abs(planned - needed) <= ROUNDING else round(needed, 2)
+
+
+def _heat(name: str, target: float, *, wait: bool) -> bytes:
+    if name == "B":
+        return b"M%d S%g" % (190 if wait else 140, target)
+    if name == "C":
+        return b"M%d S%g" % (191 if wait else 141, target)
+    return b"M%d T%d S%g" % (109 if wait else 104, int(name[1:] or 0), target)
