@@ -13,6 +13,9 @@ from custom_components.printfarm.store.types import UtcDateTime
 
 from .content import PLATE
 
+# On Python 3.14 Hypothesis takes its own random generator for one that nobody holds.
+pytestmark = pytest.mark.filterwarnings("ignore:It looks like `register_random`")
+
 ZONES = st.integers(-23 * 60, 23 * 60).map(lambda m: timezone(timedelta(minutes=m)))
 
 

@@ -5,7 +5,6 @@ from pathlib import Path
 import random
 import shutil
 import sqlite3
-import subprocess
 import sys
 import threading
 
@@ -21,6 +20,14 @@ from custom_components.printfarm.store.repository import Repository, open_reposi
 from custom_components.printfarm.store.tables import FabricatorRow
 
 from .content import NOW, add_fabricator
+
+LOCKER = """
+import fcntl, sys
+lock = open(sys.argv[1], "w")
+fcntl.flock(lock, fcntl.LOCK_EX)
+print("locked", flush=True)
+sys.stdin.read()
+"""
 
 
 async def test_session_belongs_to_the_database_thread(database: Database) -> None:
@@ -122,28 +129,22 @@ async def test_second_opening_is_refused(path: Path, database: Database) -> None
 
 async def test_other_process_is_refused_until_it_dies(path: Path) -> None:
     """The lock goes with its process, so a crash leaves nothing to clean up."""
-    child = subprocess.Popen(
-        [
-            sys.executable,
-            "-c",
-            "import fcntl, sys\n"
-            "lock = open(sys.argv[1], 'w')\n"
-            "fcntl.flock(lock, fcntl.LOCK_EX)\n"
-            "print('locked', flush=True)\n"
-            "sys.stdin.read()\n",
-            f"{path}.lock",
-        ],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
+    child = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-c",
+        LOCKER,
+        f"{path}.lock",
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
     )
-    with child:
-        assert child.stdout is not None
-        assert await asyncio.to_thread(child.stdout.readline) == b"locked\n"
-        with pytest.raises(StorageError) as refused:
-            await open_repository(path)
-        assert refused.value.key == "storage_in_use"
-        assert not path.exists()
-        child.kill()
+    assert child.stdout is not None
+    assert await child.stdout.readline() == b"locked\n"
+    with pytest.raises(StorageError) as refused:
+        await open_repository(path)
+    assert refused.value.key == "storage_in_use"
+    assert not path.exists()
+    child.kill()
+    await child.communicate()
     await (await open_repository(path)).close()
 
 

@@ -29,6 +29,19 @@ from custom_components.printfarm.store.tables import Base
 
 REVISIONS = migrations.revisions()
 
+BREAKS = """
+from alembic import op
+import sqlalchemy as sa
+
+revision = "9000"
+down_revision = "LAST"
+
+
+def upgrade():
+    op.create_table("half", sa.Column("id", sa.Integer()))
+    op.execute("SELECT * FROM nowhere")
+"""
+
 
 @pytest.fixture
 def engine(path: Path) -> Iterator[Engine]:
@@ -81,7 +94,9 @@ def test_every_old_database_upgrades_and_keeps_its_rows(
             table = Table(name, MetaData(), autoload_with=connection)
             (kept,) = connection.execute(select(table)).mappings()
             shared = row.keys() & kept.keys()
-            assert {key: kept[key] for key in shared} == {key: row[key] for key in shared}
+            assert {key: kept[key] for key in shared} == {
+                key: row[key] for key in shared
+            }
 
 
 def test_upgrade_of_a_current_database_changes_nothing(
@@ -103,13 +118,7 @@ def test_failed_migration_leaves_the_database_as_it_was(
     location = tmp_path / "100% migrations"
     shutil.copytree(migrations.LOCATION, location)
     (location / "versions" / "v9000_breaks.py").write_text(
-        "from alembic import op\n"
-        "import sqlalchemy as sa\n"
-        "revision = '9000'\n"
-        f"down_revision = {REVISIONS[-1]!r}\n"
-        "def upgrade():\n"
-        "    op.create_table('half', sa.Column('id', sa.Integer()))\n"
-        "    op.execute('SELECT * FROM nowhere')\n"
+        BREAKS.replace("LAST", REVISIONS[-1])
     )
     with engine.begin() as connection:
         migrations.upgrade(connection)
@@ -131,9 +140,13 @@ def test_tables_of_others_are_left_alone(engine: Engine) -> None:
         assert theirs == "theirs"
 
 
-def _statements(connection: Connection) -> dict[str, object]:
+def _statements(connection: Connection) -> dict[str, list[str]]:
+    """Give what each table and index is made of, in whatever order it says so."""
     found = connection.exec_driver_sql("SELECT name, sql FROM sqlite_master")
-    return {name: sql and " ".join(sql.split()) for name, sql in found}
+    return {
+        name: sorted(part.strip(" )\n\t") for part in (sql or "").split(", "))
+        for name, sql in found
+    }
 
 
 def _fill(connection: Connection) -> dict[str, dict[str, object]]:
@@ -156,7 +169,7 @@ def _fill(connection: Connection) -> dict[str, dict[str, object]]:
 def _value(kind: object) -> object:
     match kind:
         case DateTime():
-            return datetime(2026, 3, 1, 12, 30)  # noqa: DTZ001 - as the column has it
+            return datetime(2026, 3, 1, 12, 30)
         case Boolean():
             return True
         case JSON():

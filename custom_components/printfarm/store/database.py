@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.pool import ConnectionPoolEntry, QueuePool
 
 from ..farm.errors import FarmError, StorageError
 from . import migrations
@@ -127,8 +127,10 @@ class Database:
         if self._path is not None:
             with self._sqlite() as raw:
                 raw.execute("PRAGMA journal_mode=WAL")
-                # Asks for the right to write, so that set-up says what is wrong.
+                # Tries to write, so that set-up and not the first print says what is
+                # wrong. Beginning alone would do as if all were well.
                 raw.execute("BEGIN IMMEDIATE")
+                raw.execute("CREATE TABLE printfarm_trial (id INTEGER)")
                 raw.execute("ROLLBACK")
                 raw.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, False)
 
@@ -196,6 +198,7 @@ def _engine(url: URL) -> Engine:
     try:
         engine = create_engine(
             url,
+            poolclass=QueuePool,
             pool_size=1,
             max_overflow=0,
             pool_pre_ping=url.get_backend_name() != "sqlite",
@@ -220,8 +223,13 @@ def _prepare_sqlite(raw: sqlite3.Connection, _: ConnectionPoolEntry) -> None:
     # A database that turns out to be newer than this code is left exactly as it was,
     # also by the closing of this connection.
     raw.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
-    for pragma in _PRAGMAS:
-        raw.execute(f"PRAGMA {pragma}")
+    try:
+        for pragma in _PRAGMAS:
+            raw.execute(f"PRAGMA {pragma}")
+    except sqlite3.Error:
+        # The pool lets go of a connection that fails here, but does not close it.
+        raw.close()
+        raise
 
 
 def _begin_sqlite(connection: Connection) -> None:

@@ -61,10 +61,11 @@ def storage_error(failure: Exception) -> StorageError:
     Its text holds no statement, no values and no address of a database: those may
     carry secrets.
     """
+    raised = failure.orig if isinstance(failure, DBAPIError) else failure
     if isinstance(failure, IntegrityError):
-        return StorageError(_broken_rule(failure), error=_first_line(failure.orig))
-    if isinstance(failure, DBAPIError):
-        return StorageError(_driver_key(failure.orig), error=_first_line(failure.orig))
+        return StorageError(_broken_rule(failure), error=_first_line(raised))
+    if isinstance(failure, (DBAPIError, sqlite3.Error)):
+        return StorageError(_driver_key(raised), error=_first_line(raised))
     if isinstance(failure, OSError):
         return StorageError(
             _OS.get(failure.errno or 0, "storage_failed"),

@@ -47,6 +47,8 @@ def unannounced() -> Select[tuple[EventRow]]:
 def job_conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
     """What a job must be like to be found."""
     conditions: list[ColumnElement[bool]] = []
+    if wanted.text:
+        conditions.append(_holds(JobRow.search_name, wanted.text))
     if wanted.statuses:
         names = sorted(status.value for status in wanted.statuses)
         # A search reads a whole index, and only `ix_job_created` holds all that it
@@ -61,8 +63,6 @@ def job_conditions(wanted: JobFilter) -> list[ColumnElement[bool]]:
         conditions.append(JobRow.created_at >= wanted.since)
     if wanted.until is not None:
         conditions.append(JobRow.created_at < wanted.until)
-    if wanted.text:
-        conditions.append(_holds(JobRow.search_name, wanted.text))
     return conditions
 
 
@@ -111,15 +111,15 @@ def events(
     return wanted
 
 
-def totals() -> Select[tuple[str, int, float, float, float]]:
+def totals() -> Select[tuple[str, int, float | None, float | None, float | None]]:
     """Count and sums of all jobs per status."""
     return (
         select(
             JobRow.status,
             func.count(JobRow.id),
-            func.coalesce(func.sum(JobRow.duration), 0.0),
-            func.coalesce(func.sum(JobRow.filament_length), 0.0),
-            func.coalesce(func.sum(JobRow.filament_weight), 0.0),
+            func.sum(JobRow.duration),
+            func.sum(JobRow.filament_length),
+            func.sum(JobRow.filament_weight),
         )
         .group_by(JobRow.status)
         .order_by(JobRow.status)

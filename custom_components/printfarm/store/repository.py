@@ -209,8 +209,8 @@ class Repository(Storage):
         """Count and add up all jobs per status; a status without jobs is left out."""
         return await self._database.run(
             lambda session: tuple(
-                StatusTotals(JobStatus(status), *sums)
-                for status, *sums in session.execute(queries.totals())
+                StatusTotals(JobStatus(status), count, *(each or 0.0 for each in sums))
+                for status, count, *sums in session.execute(queries.totals())
             )
         )
 
