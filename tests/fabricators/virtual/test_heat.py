@@ -3,10 +3,7 @@
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.printfarm.fabricators.virtual.board.heater import (
-    AMBIENT,
-    Heater,
-)
+from custom_components.printfarm.fabricators.virtual.board.heater import AMBIENT, Heater
 
 from .host import Host
 
@@ -16,13 +13,12 @@ def _heater() -> Heater:
 
 
 @given(
-    st.lists(
-        st.tuples(st.floats(0, 300), st.floats(0, 2000)), min_size=1, max_size=6
-    )
+    st.lists(st.tuples(st.floats(0, 300), st.floats(0, 2000)), min_size=1, max_size=6)
 )
 def test_temperature_stays_between_room_and_highest_target(
     steps: list[tuple[float, float]],
 ) -> None:
+    """Temperature stays between room and highest target."""
     heater = _heater()
     now = highest = 0.0
     for target, pause in steps:
@@ -40,6 +36,7 @@ def test_temperature_stays_between_room_and_highest_target(
 def test_time_of_arrival_is_when_the_temperature_is_there(
     first: float, second: float
 ) -> None:
+    """Time of arrival is when the temperature is there."""
     heater = _heater()
     heater.set_target(first, 0)
     heater.set_target(second, 5000)
@@ -50,12 +47,14 @@ def test_time_of_arrival_is_when_the_temperature_is_there(
 
 
 def test_target_is_cut_to_the_limit() -> None:
+    """Target is cut to the limit."""
     heater = _heater()
     heater.set_target(500, 0)
     assert heater.target == 260
 
 
 def test_power_says_heating_holding_cooling_off() -> None:
+    """Power says heating holding cooling off."""
     heater = _heater()
     assert heater.power(0) == 0
     heater.set_target(200, 0)
@@ -68,6 +67,7 @@ def test_power_says_heating_holding_cooling_off() -> None:
 
 
 def test_room_temperature_target_is_never_reached_from_above() -> None:
+    """Room temperature target is never reached from above."""
     heater = _heater()
     heater.set_target(200, 0)
     heater.set_target(10, 1000)
@@ -75,6 +75,7 @@ def test_room_temperature_target_is_never_reached_from_above() -> None:
 
 
 def test_waiting_counts_the_seconds_at_temperature() -> None:
+    """Waiting counts the seconds at temperature."""
     host = Host()
     answer = host.ask("M109 S200")
     waits = [line.rpartition("W:")[2] for line in answer if " W:" in line]
@@ -86,6 +87,7 @@ def test_waiting_counts_the_seconds_at_temperature() -> None:
 
 
 def test_bed_says_what_it_does() -> None:
+    """Bed says what it does."""
     host = Host()
     assert host.send("M140 S60") == ["//action:notification Bed Heating...", "ok"]
     host.wait(300)
@@ -95,6 +97,7 @@ def test_bed_says_what_it_does() -> None:
 
 
 def test_waiting_for_a_cooler_nozzle() -> None:
+    """Waiting for a cooler nozzle."""
     host = Host()
     host.ask("M109 S100")
     assert host.ask("M109 S50") == ["ok"]
@@ -105,12 +108,14 @@ def test_waiting_for_a_cooler_nozzle() -> None:
 
 
 def test_nobody_waits_for_a_nozzle_that_cannot_get_so_cold() -> None:
+    """Nobody waits for a nozzle that cannot get so cold."""
     host = Host()
     host.ask("M109 S60")
     assert host.ask("M109 R5")[-1] == "ok"
 
 
 def test_m108_ends_waiting_and_both_are_acknowledged() -> None:
+    """M108 ends waiting and both are acknowledged."""
     host = Host()
     host.send("M190 S100")
     host.wait(30)
@@ -120,6 +125,7 @@ def test_m108_ends_waiting_and_both_are_acknowledged() -> None:
 
 
 def test_autoreport_rests_while_a_command_reports_and_keeps_its_rhythm() -> None:
+    """Autoreport rests while a command reports and keeps its rhythm."""
     host = Host()
     host.send("M155 S2")
     start = host.now
@@ -136,18 +142,21 @@ def test_autoreport_rests_while_a_command_reports_and_keeps_its_rhythm() -> None
 
 @pytest.mark.parametrize("command", ["M104 T3 S50", "M109 T3 S50"])
 def test_unknown_nozzle(command: str) -> None:
+    """Unknown nozzle."""
     code = command[:4]
     assert Host().send(command) == [f"echo:{code} Invalid extruder 3", "ok"]
 
 
 @pytest.mark.parametrize("command", ["M104", "M109", "M140", "M190", "M155"])
 def test_command_without_value_changes_nothing(command: str) -> None:
+    """Command without value changes nothing."""
     host = Host()
     assert host.send(command) == ["ok"]
     assert host.board.temperatures["E0"][1] == 0
 
 
 def test_second_extruder_has_its_own_nozzle() -> None:
+    """Second extruder has its own nozzle."""
     host = Host("idex")
     host.send("M104 T1 S50")
     host.wait(60)
@@ -157,6 +166,7 @@ def test_second_extruder_has_its_own_nozzle() -> None:
 
 
 def test_cold_extrusion_can_be_allowed() -> None:
+    """Cold extrusion can be allowed."""
     host = Host()
     assert host.send("M302") == [
         "echo:Cold extrudes are disabled (min temp 170C)",
@@ -170,6 +180,7 @@ def test_cold_extrusion_can_be_allowed() -> None:
 
 
 def test_too_long_extrusion_is_prevented() -> None:
+    """Too long extrusion is prevented."""
     host = Host()
     host.ask("M109 S200")
     assert host.send("G1 E201")[0] == "echo: too long extrusion prevented"
@@ -177,6 +188,7 @@ def test_too_long_extrusion_is_prevented() -> None:
 
 
 def test_cold_heater_ends_in_a_halt() -> None:
+    """Cold heater ends in a halt."""
     host = Host()
     host.board.thermal.named("E0").fail(host.now)
     host.send("M155 S1", "M104 S200")
@@ -194,6 +206,7 @@ def test_cold_heater_ends_in_a_halt() -> None:
 
 
 def test_bed_that_fails_while_hot_runs_away() -> None:
+    """Bed that fails while hot runs away."""
     host = Host()
     host.send("M140 S60")
     host.wait(300)
@@ -207,6 +220,7 @@ def test_bed_that_fails_while_hot_runs_away() -> None:
 
 
 def test_broken_heater_without_power_does_no_harm() -> None:
+    """Broken heater without power does no harm."""
     host = Host()
     host.board.thermal.named("E0").fail(host.now)
     host.send("M104 S10")
@@ -219,6 +233,7 @@ def test_broken_heater_without_power_does_no_harm() -> None:
     [("M106", 255), ("M106 S100", 100), ("M106 S999", 255), ("M107", 0)],
 )
 def test_fan(command: str, fan: int) -> None:
+    """Fan."""
     host = Host("large")
     assert host.send(command) == [f"M106 P0 S{fan}", "ok"]
     assert host.board.fan == fan

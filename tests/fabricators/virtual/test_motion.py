@@ -51,6 +51,7 @@ def _seconds(*lines: str) -> float:
     ],
 )
 def test_time_of_moves(lines: list[str], seconds: float) -> None:
+    """Time of moves."""
     assert _seconds(*lines) == pytest.approx(seconds, rel=0.01)
 
 
@@ -58,6 +59,7 @@ def test_time_of_moves(lines: list[str], seconds: float) -> None:
 def test_no_move_is_faster_than_its_feed_rate(
     places: list[tuple[float, float]],
 ) -> None:
+    """No move is faster than its feed rate."""
     planner = Planner(16)
     here, way = _ZERO, 0.0
     for x, y in places:
@@ -70,6 +72,7 @@ def test_no_move_is_faster_than_its_feed_rate(
 
 
 def test_ok_comes_when_a_block_is_free() -> None:
+    """`ok` comes when a block is free."""
     host = Host()
     for number in range(15):
         assert host.send(f"G1 X{(number + 1) * 10} F600") == ["ok"]
@@ -82,6 +85,7 @@ def test_ok_comes_when_a_block_is_free() -> None:
 
 
 def test_move_waiting_for_a_block_is_busy() -> None:
+    """Move waiting for a block is busy."""
     host = Host()
     for number in range(16):
         host.send(f"G1 X{150 * (1 - number % 2)} F600")
@@ -90,11 +94,13 @@ def test_move_waiting_for_a_block_is_busy() -> None:
 
 
 def test_move_to_where_it_is_takes_no_block() -> None:
+    """Move to where it is takes no block."""
     host = Host("idex")
     assert host.send("G1 X0") == ["ok P15 B31"]
 
 
 def test_position_is_planned_and_steps_are_real() -> None:
+    """Position is planned and steps are real."""
     host = Host()
     host.send("G1 X100 F600")
     host.wait(FIRST_MOVE_DELAY + 5)
@@ -105,6 +111,7 @@ def test_position_is_planned_and_steps_are_real() -> None:
 
 
 def test_home_says_where_it_is() -> None:
+    """Home says where it is."""
     host = Host()
     answer = host.ask("G28")
     assert answer[-2:] == ["X:0.00 Y:0.00 Z:5.00 E:0.00 Count X:0 Y:0 Z:2000", "ok"]
@@ -114,6 +121,7 @@ def test_home_says_where_it_is() -> None:
 
 
 def test_homed_machine_stays_inside_its_volume() -> None:
+    """Homed machine stays inside its volume."""
     host = Host()
     host.ask("G28")
     host.ask("G1 X-5 Y999 Z300 F9000")
@@ -121,6 +129,7 @@ def test_homed_machine_stays_inside_its_volume() -> None:
 
 
 def test_g92_shifts_what_the_host_sees() -> None:
+    """G92 shifts what the host sees."""
     host = Host()
     host.ask("G28")
     host.ask("G1 X50 F6000")
@@ -133,6 +142,7 @@ def test_g92_shifts_what_the_host_sees() -> None:
 
 
 def test_modes() -> None:
+    """Modes."""
     host = Host()
     host.ask("M302 P1")
     for line in ("G91", "G1 X10 E1", "G1 X10 E1", "G90", "M83", "G1 X5 E1", "M82"):
@@ -145,6 +155,7 @@ def test_modes() -> None:
 
 
 def test_quick_stop_ends_all_motion_where_it_is() -> None:
+    """Quick stop ends all motion where it is."""
     host = Host()
     for line in ("G1 X180 F600", "G1 X10 F600", "M400"):
         host.send(line)
@@ -164,6 +175,7 @@ def test_quick_stop_ends_all_motion_where_it_is() -> None:
 
 
 def test_quick_stop_without_emergency_parser_comes_when_read_and_in_its_turn() -> None:
+    """Quick stop without emergency parser comes when read and in its turn."""
     host = Host("marlin_2_plain")
     host.send("G1 X180 F600")
     host.wait(2)
@@ -178,14 +190,17 @@ def test_quick_stop_without_emergency_parser_comes_when_read_and_in_its_turn() -
 
 
 def test_arc_without_centre_is_refused() -> None:
+    """Arc without centre is refused."""
     assert Host().send("G2 X10 Y10") == ["echo:G2/G3 bad parameters", "ok"]
 
 
 def test_build_without_arcs_does_not_know_them() -> None:
+    """Build without arcs does not know them."""
     assert Host("marlin_1").send("G2 X10 I5")[0] == 'echo:Unknown command: "G2 X10 I5"'
 
 
 def test_probing_prints_its_grid() -> None:
+    """Probing prints its grid."""
     host = Host("large")
     answer = host.ask("G29")
     assert "Bilinear Leveling Grid:" in answer
@@ -196,6 +211,7 @@ def test_probing_prints_its_grid() -> None:
 
 
 def test_tools() -> None:
+    """Tools."""
     assert Host().send("T1") == ["ok"]
     host = Host("idex")
     assert host.send("T1")[0] == "Active Extruder: 1"
@@ -204,6 +220,7 @@ def test_tools() -> None:
 
 
 def test_feed_rate_percentage_is_told() -> None:
+    """Feed rate percentage is told."""
     host = Host()
     host.ask("M220 S80")
     assert host.ask("M220") == ["FR:80%", "ok"]

@@ -32,6 +32,7 @@ def _dialog(title: str, *buttons: str) -> list[str]:
 
 
 def test_filament_change_with_dialogs() -> None:
+    """Filament change with dialogs."""
     host = _hot()
     host.raw(b"M600\n")
     host.wait(40)
@@ -42,13 +43,13 @@ def test_filament_change_with_dialogs() -> None:
         "echo:Insert filament and send M108",
         *_dialog("Nozzle Parked", "Continue"),
     ]
-    host.send("M876 S1")
+    host.raw(b"M876 S1\n")
     host.wait(20)
     assert _quiet(host.take()) == _dialog("Paused", "PurgeMore", "Continue")
     host.send("M876 S0")
     host.wait(20)
     assert _quiet(host.take()) == _dialog("Paused", "PurgeMore", "Continue")
-    host.send("M876 S1")
+    host.raw(b"M876 S1\n")
     host.wait(30)
     # The filament change is acknowledged, and each answer that came meanwhile.
     assert _quiet(host.take()) == [
@@ -63,6 +64,7 @@ def test_filament_change_with_dialogs() -> None:
 
 
 def test_m108_does_not_answer_the_purge_dialog() -> None:
+    """M108 does not answer the purge dialog."""
     host = _hot()
     host.raw(b"M600\n")
     host.wait(40)
@@ -76,6 +78,7 @@ def test_m108_does_not_answer_the_purge_dialog() -> None:
 
 
 def test_heater_rests_when_nobody_comes() -> None:
+    """Heater rests when nobody comes."""
     host = _hot()
     host.raw(b"M600\n")
     host.wait(90)
@@ -93,6 +96,7 @@ def test_heater_rests_when_nobody_comes() -> None:
 
 
 def test_park_and_wait_heats_a_cold_nozzle_to_purge() -> None:
+    """Park and wait heats a cold nozzle to purge."""
     host = Host()
     host.raw(b"M125\n")
     host.wait(100)
@@ -106,13 +110,14 @@ def test_park_and_wait_heats_a_cold_nozzle_to_purge() -> None:
     host.wait(200)
     assert _quiet(host.take()) == _dialog("Paused", "PurgeMore", "Continue")
     assert host.board.temperatures["E0"] == (pytest.approx(170, abs=1), 170)
-    host.send("M876 S1")
+    host.raw(b"M876 S1\n")
     host.wait(60)
     assert _quiet(host.take())[1] == "//action:resumed"
     assert host.board.position[:3] == (0, 0, 0)
 
 
 def test_runout_parks_by_itself_and_is_no_command_of_the_host() -> None:
+    """Runout parks by itself and is no command of the host."""
     host = _hot()
     host.board.run_out()
     host.wait(60)
@@ -125,24 +130,27 @@ def test_runout_parks_by_itself_and_is_no_command_of_the_host() -> None:
     host.send("M108")
     host.wait(20)
     assert _quiet(host.take()) == _dialog("Paused", "PurgeMore", "DisableRunout")
-    host.send("M876 S1")
+    host.raw(b"M876 S1\n")
     host.wait(60)
     # Two answers of the host, two oks: the change itself has none.
     assert host.take().count("ok") == 2
 
 
 def test_runout_without_sensor_is_not_noticed() -> None:
+    """Runout without sensor is not noticed."""
     host = Host("marlin_1")
     host.board.run_out()
     assert not [line for line in host.send("G21") if line != "ok"]
 
 
 def test_stop_names_itself_without_text() -> None:
+    """Stop names itself without text."""
     host = Host()
     assert host.send("M0") == _dialog("M0 Stop", "Continue")
 
 
 def test_stop_for_a_time() -> None:
+    """Stop for a time."""
     host = Host()
     host.send("M0 P1500")
     host.wait(1.49)
@@ -152,6 +160,7 @@ def test_stop_for_a_time() -> None:
 
 
 def test_stop_waits_for_the_moves_before_it() -> None:
+    """Stop waits for the moves before it."""
     host = Host()
     host.send("G1 X50 F600", "M0 Look")
     assert host.take() == []
@@ -160,6 +169,7 @@ def test_stop_waits_for_the_moves_before_it() -> None:
 
 
 def test_build_without_dialogs_asks_in_plain_words() -> None:
+    """Build without dialogs asks in plain words."""
     host = Host("marlin_2_plain")
     assert host.send("M0 Look") == ["echo:Look"]
     assert host.send("M108") == ["ok", "ok"]
@@ -168,6 +178,7 @@ def test_build_without_dialogs_asks_in_plain_words() -> None:
 
 
 def test_dialog_answers_without_emergency_parser_are_queued() -> None:
+    """Dialog answers without emergency parser are queued."""
     host = Host(replace(PROFILES["marlin_2"], emergency_parser=False))
     host.send("M0")
     assert host.send("M876 S0") == []

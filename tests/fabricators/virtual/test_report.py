@@ -12,6 +12,7 @@ from .host import Host
 
 
 def test_greeting() -> None:
+    """Greeting."""
     assert Host().greeting == [
         "start",
         "PowerUp",
@@ -28,6 +29,7 @@ def test_greeting() -> None:
 
 
 def test_what_comes_before_the_greeting_is_lost() -> None:
+    """What comes before the greeting is lost."""
     board = Board(PROFILES["marlin_1"])
     board.receive(b"M105\n", 1.0)
     assert board.next_time() == 1.5
@@ -36,6 +38,7 @@ def test_what_comes_before_the_greeting_is_lost() -> None:
 
 @pytest.mark.parametrize("model", sorted(PROFILES))
 def test_firmware_says_what_it_is_and_can(model: str) -> None:
+    """Firmware says what it is and can."""
     profile = PROFILES[model]
     answer = Host(model).ask("M115")
     assert answer[0].startswith(f"FIRMWARE_NAME:{profile.firmware} ")
@@ -54,21 +57,25 @@ def test_firmware_says_what_it_is_and_can(model: str) -> None:
 
 
 def test_default_model_is_offered() -> None:
+    """Default model is offered."""
     assert DEFAULT_MODEL in PROFILES
     assert len({profile.title for profile in PROFILES.values()}) == len(PROFILES)
 
 
 @pytest.mark.parametrize("command", ["M20", "M21", "M23 X.GCO", "M27", "M29", "G33"])
 def test_board_without_card_does_not_know_card_commands(command: str) -> None:
+    """Board without card does not know card commands."""
     assert Host().send(command) == [f'echo:Unknown command: "{command}"', "ok"]
 
 
 @pytest.mark.parametrize("command", ["M84", "M18", "M73 P5", "M201 X5", "M221 S90"])
 def test_settings_without_effect_are_accepted(command: str) -> None:
+    """Settings without effect are accepted."""
     assert Host("marlin_1").send(command) == ["ok"]
 
 
 def test_position_reports_by_themselves() -> None:
+    """Position reports by themselves."""
     host = Host()
     host.send("M154")
     host.send("M154 S1")
@@ -77,6 +84,7 @@ def test_position_reports_by_themselves() -> None:
 
 
 def test_keepalive_interval() -> None:
+    """Keepalive interval."""
     host = Host()
     assert host.send("M113") == ["echo:M113 S2", "ok"]
     host.send("M113 S1", "G4 S3")
@@ -90,6 +98,7 @@ def test_keepalive_interval() -> None:
 
 
 def test_keepalive_stopped_within_a_command() -> None:
+    """Keepalive stopped within a command."""
     host = Host()
     host.send("G4 S30")
     host.board.reports.busy_interval = 0
@@ -98,6 +107,7 @@ def test_keepalive_stopped_within_a_command() -> None:
 
 
 def test_endstops_and_runout_sensor() -> None:
+    """Endstops and runout sensor."""
     assert Host().send("M119") == [
         "Reporting endstop status",
         "x_min: TRIGGERED",
@@ -112,6 +122,7 @@ def test_endstops_and_runout_sensor() -> None:
 
 
 def test_settings_are_shown_stored_and_reset() -> None:
+    """Settings are shown stored and reset."""
     host = Host()
     host.ask("M204 P700")
     host.ask("M203 X7")
@@ -129,10 +140,12 @@ def test_settings_are_shown_stored_and_reset() -> None:
 
 
 def test_line_number_question_changes_nothing() -> None:
+    """Line number question changes nothing."""
     assert Host().send("M110") == ["ok"]
 
 
 def test_action_lines_only_where_the_build_has_them() -> None:
+    """Action lines only where the build has them."""
     host = Host("marlin_2_plain")
     assert host.send("M140 S50") == ["ok"]
     assert host.send("M112") == [

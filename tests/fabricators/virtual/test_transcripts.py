@@ -10,7 +10,9 @@ from .host import Host
 
 _PLAIN = replace(PROFILES["marlin_2"], title="as in the transcripts")
 _ADVANCED = replace(PROFILES["idex"], build_volume=(200.0, 200.0, 200.0))
-_ODD = replace(_PLAIN, advanced_ok=True, wait_interval=1.0, busy_interval=0.0, auto_report=False)
+_ODD = replace(
+    _PLAIN, advanced_ok=True, wait_interval=1.0, busy_interval=0.0, auto_report=False
+)
 
 _ONE_IN_FLIGHT = """
    0.701 > N1 M110 N0*124
