@@ -1,9 +1,11 @@
 """A repository on a database file of its own, and what tests put into it."""
 
 from collections.abc import AsyncIterator
+import os
 from pathlib import Path
 
 import pytest
+from sqlalchemy import URL, MetaData, create_engine
 
 from custom_components.printfarm.farm.model import FabricatorRecord, StoredFile
 from custom_components.printfarm.store.database import Database, database_url
@@ -19,9 +21,19 @@ def path(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-async def database(path: Path) -> AsyncIterator[Database]:
-    """An open database, empty."""
-    database = Database(database_url(path))
+async def database(
+    path: Path, request: pytest.FixtureRequest
+) -> AsyncIterator[Database]:
+    """An open database, empty.
+
+    The tests of the repository itself (test_repository, test_commit, test_search) run on
+    any other database too when PRINTFARM_TEST_DB_URL names one; it is emptied each time.
+    """
+    url = database_url(os.environ.get("PRINTFARM_TEST_DB_URL") or path)
+    if url.get_backend_name() != "sqlite":
+        request.getfixturevalue("socket_enabled")
+        _empty(url)
+    database = Database(url)
     await database.open()
     yield database
     await database.close()
@@ -51,3 +63,11 @@ async def other(
 async def file(repository: Repository) -> StoredFile:
     """A file."""
     return await content.add_file(repository, "Vase.gcode")
+
+
+def _empty(url: URL) -> None:
+    engine = create_engine(url)
+    metadata = MetaData()
+    metadata.reflect(engine)
+    metadata.drop_all(engine)
+    engine.dispose()
