@@ -1,0 +1,122 @@
+"""A farm of 3D printers inside Home Assistant."""
+
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
+from homeassistant.helpers import config_validation as cv, device_registry as dr
+from homeassistant.helpers.start import async_at_started
+from homeassistant.helpers.typing import ConfigType
+
+from .const import DOMAIN
+from .coordinator import FarmConfigEntry, FarmCoordinator, FarmRuntime
+from .devices import create_farm_device, key_of_device
+from .farm.errors import FarmError
+from .http import async_register_views
+from .opening import async_open_farm, database_of
+from .relay import EventRelay
+from .services import async_setup_services
+from .subentries import async_add_fabricator, async_follow, wanted
+from .translated import text_of
+
+CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
+
+PLATFORMS = [
+    Platform.BINARY_SENSOR,
+    Platform.BUTTON,
+    Platform.EVENT,
+    Platform.IMAGE,
+    Platform.NUMBER,
+    Platform.SENSOR,
+    Platform.SWITCH,
+]
+
+# Another version of ours has to come before these go away; trying again does not help.
+_FOR_GOOD = frozenset({"database_newer", "database_url_invalid"})
+
+
+async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
+    """Register what is there once, whether or not a farm is loaded."""
+    async_setup_services(hass)
+    async_register_views(hass)
+    return True
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: FarmConfigEntry) -> bool:
+    """Open the farm and show it."""
+    try:
+        farm = await async_open_farm(hass, entry.data)
+    except FarmError as error:
+        raise _not_ready(error) from error
+    device_id = create_farm_device(hass, entry)
+    database = str(database_of(hass, entry.data))
+    runtime = entry.runtime_data = FarmRuntime(
+        farm=farm,
+        device_id=device_id,
+        overview=FarmCoordinator(hass, entry, farm),
+        relay=EventRelay(hass, entry, farm, device_id=device_id, database=database),
+    )
+    try:
+        for config in wanted(entry).values():
+            await async_add_fabricator(hass, entry, config)
+        # All entities are there before the farm tells anything.
+        await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    except FarmError as error:
+        await runtime.async_close()
+        raise _not_ready(error) from error
+
+    async def stop(_: Event) -> None:
+        await runtime.async_close()
+
+    # Home Assistant does not unload entries when it stops.
+    entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
+    entry.async_on_unload(entry.add_update_listener(_Follower(entry)))
+
+    @callback
+    def go(_: HomeAssistant) -> None:
+        farm.go()
+
+    # Automations listen from then on, and what the farm kept back is for them too.
+    entry.async_on_unload(async_at_started(hass, go))
+    return True
+
+
+def _not_ready(error: FarmError) -> ConfigEntryError | ConfigEntryNotReady:
+    """Say what keeps the farm from being set up, and whether time may heal it."""
+    key, values = text_of(error)
+    kind = ConfigEntryError if key in _FOR_GOOD else ConfigEntryNotReady
+    return kind(
+        translation_domain=DOMAIN,
+        translation_key=key,
+        translation_placeholders=values or None,
+    )
+
+
+class _Follower:
+    """Takes up changes of the entry: fabricators live, another place by a reload."""
+
+    def __init__(self, entry: FarmConfigEntry) -> None:
+        """Remember where the farm has its data."""
+        self._data = dict(entry.data)
+
+    async def __call__(self, hass: HomeAssistant, entry: FarmConfigEntry) -> None:
+        """Do the least that the change asks for."""
+        if entry.data != self._data:
+            hass.config_entries.async_schedule_reload(entry.entry_id)
+        else:
+            await async_follow(hass, entry)
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: FarmConfigEntry) -> bool:
+    """Take the entities away and let go of every machine."""
+    unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if unloaded:
+        await entry.runtime_data.async_close()
+    return unloaded
+
+
+async def async_remove_config_entry_device(
+    hass: HomeAssistant, entry: FarmConfigEntry, device: dr.AnyDeviceEntry
+) -> bool:
+    """Let people delete a device only when nothing of the farm belongs to it."""
+    key = key_of_device(device)
+    return key != entry.entry_id and key not in entry.subentries

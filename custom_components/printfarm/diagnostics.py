@@ -1,0 +1,61 @@
+"""What to send along with a bug report, without anything secret."""
+
+from dataclasses import asdict
+from typing import Any
+
+from homeassistant.components.diagnostics import REDACTED, async_redact_data
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+
+from .const import CONF_DB_URL, CONF_FOLDER
+from .coordinator import FarmConfigEntry
+from .devices import key_of_device
+from .farm.view import FabricatorView
+from .payloads import job_payload, queued_payload
+
+# An address of a database holds a password, a folder often somebody's name.
+_SECRET = frozenset({CONF_DB_URL, CONF_FOLDER})
+
+
+def _fabricator(
+    hass: HomeAssistant, entry: FarmConfigEntry, view: FabricatorView
+) -> dict[str, Any]:
+    subentry = entry.subentries.get(view.key)
+    return {
+        "options": None if subentry is None else dict(subentry.data),
+        "view": asdict(view)
+        | {
+            "job": None if view.job is None else job_payload(hass, entry, view.job),
+            "file": None if view.file is None else view.file.id,
+            "file_name": None if view.file_name is None else REDACTED,
+        },
+    }
+
+
+async def async_get_config_entry_diagnostics(
+    hass: HomeAssistant, entry: FarmConfigEntry
+) -> dict[str, Any]:
+    """Give the state of the whole farm."""
+    farm = entry.runtime_data.farm
+    return {
+        "entry": async_redact_data(dict(entry.data), _SECRET),
+        "farm": asdict(farm.farm_view()),
+        "fabricators": [_fabricator(hass, entry, view) for view in farm.views()],
+        "queue": [queued_payload(hass, entry, queued) for queued in farm.queue()],
+    }
+
+
+async def async_get_device_diagnostics(
+    hass: HomeAssistant, entry: FarmConfigEntry, device: dr.AnyDeviceEntry
+) -> dict[str, Any]:
+    """Give the state of one fabricator, with what happened to it last."""
+    farm, key = entry.runtime_data.farm, key_of_device(device)
+    if key not in entry.runtime_data.fabricators:
+        return await async_get_config_entry_diagnostics(hass, entry)
+    view = farm.view(key)
+    events = await farm.storage.events(fabricator_id=view.id)
+    return {
+        "fabricator": _fabricator(hass, entry, view),
+        "queue": [queued_payload(hass, entry, queued) for queued in farm.queue(key)],
+        "events": [asdict(event) for event in events],
+    }

@@ -1,0 +1,68 @@
+"""Where the farm keeps its data, and how it is opened there."""
+
+from collections.abc import Mapping
+import errno
+from pathlib import Path
+import tempfile
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+
+from .const import CONF_DB_URL, CONF_FOLDER, DOMAIN
+from .farm.errors import StorageError
+from .farm.farm import Farm
+from .farm.worker import CpuWorker
+from .store.repository import open_repository
+
+
+def folder_of(hass: HomeAssistant, data: Mapping[str, Any]) -> Path:
+    """Give the folder of the farm; a relative one lies in the configuration folder."""
+    return Path(hass.config.path(data.get(CONF_FOLDER) or DOMAIN))
+
+
+def database_of(hass: HomeAssistant, data: Mapping[str, Any]) -> Path | str:
+    """Give the database: an address of its own, or a file in the folder."""
+    return data.get(CONF_DB_URL) or folder_of(hass, data) / "farm.db"
+
+
+async def async_open_farm(hass: HomeAssistant, data: Mapping[str, Any]) -> Farm:
+    """Open the farm on its data. Raises `StorageError`."""
+    folder = folder_of(hass, data)
+    await hass.async_add_executor_job(_check_folder, folder)
+    storage = await open_repository(database_of(hass, data))
+    try:
+        return await Farm.open(
+            storage=storage,
+            files=folder / "files",
+            cache=Path(hass.config.cache_path(DOMAIN)),
+            analyse=CpuWorker().analyse,
+        )
+    except BaseException:
+        await storage.close()
+        raise
+
+
+async def async_check(
+    hass: HomeAssistant, data: Mapping[str, Any], *, in_use: Mapping[str, Any] | None
+) -> None:
+    """Try whether a farm could be kept there. Raises `StorageError`.
+
+    `in_use` is where the loaded farm has its data: that database is open already.
+    """
+    await hass.async_add_executor_job(_check_folder, folder_of(hass, data))
+    database = database_of(hass, data)
+    if in_use is None or database != database_of(hass, in_use):
+        storage = await open_repository(database)
+        await storage.close()
+
+
+def _check_folder(folder: Path) -> None:
+    """Make the folder and write into it."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder) as probe:
+            probe.write(b"\0")
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+        key = "storage_full" if full else "storage_unwritable"
+        raise StorageError(key) from error

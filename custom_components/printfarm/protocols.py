@@ -1,0 +1,132 @@
+"""What is asked for each protocol, and how the answers are tried."""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+import os
+from typing import Any
+
+from homeassistant.const import CONF_MODEL, CONF_NAME, CONF_PORT
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.selector import (
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    SelectOptionDict,
+    SelectSelector,
+    SelectSelectorConfig,
+    SelectSelectorMode,
+    SerialPortSelector,
+    TextSelector,
+)
+import probatio
+
+from .const import CONF_BAUDRATE, CONF_SPEED
+from .fabricators.interface import FabricatorError
+from .fabricators.marlin.probe import probe
+from .fabricators.virtual.board import DEFAULT_MODEL, PROFILES
+
+# Faster ones first: they are what printers use today.
+BAUDRATES = ("250000", "115200", "500000", "1000000", "230400", "57600")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProtocolForm:
+    """One protocol's form."""
+
+    schema: probatio.Schema
+    options: Callable[[Mapping[str, Any]], dict[str, Any]]
+    """Makes the driver's options out of what was filled in."""
+    probe: Callable[[Mapping[str, Any]], Awaitable[None]]
+    """Tries to connect with these options; raises `FabricatorError`."""
+    field_of: Mapping[str, str] = field(default_factory=dict)
+    """The field that an error is about; else it is about the form as a whole."""
+
+
+async def _nothing_to_try(options: Mapping[str, Any]) -> None:
+    """A machine that exists only here is always there."""
+
+
+def _marlin_options(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Read the baud rate, which may have been typed in."""
+    baudrate = str(given[CONF_BAUDRATE]).strip()
+    if not baudrate.isdecimal() or int(baudrate) == 0:
+        raise FabricatorError("baudrate_invalid")
+    return {CONF_PORT: given[CONF_PORT].strip(), CONF_BAUDRATE: int(baudrate)}
+
+
+async def _try_marlin(options: Mapping[str, Any]) -> None:
+    await probe(options[CONF_PORT], options[CONF_BAUDRATE])
+
+
+PROTOCOLS: Mapping[str, ProtocolForm] = {
+    "virtual": ProtocolForm(
+        schema=probatio.Schema(
+            {
+                probatio.Required(CONF_NAME): TextSelector(),
+                probatio.Required(CONF_MODEL, default=DEFAULT_MODEL): SelectSelector(
+                    SelectSelectorConfig(
+                        options=[
+                            SelectOptionDict(value=model, label=profile.title)
+                            for model, profile in PROFILES.items()
+                        ],
+                        mode=SelectSelectorMode.DROPDOWN,
+                    )
+                ),
+                probatio.Required(CONF_SPEED, default=1): NumberSelector(
+                    NumberSelectorConfig(
+                        min=0, max=1000, step=1, mode=NumberSelectorMode.BOX
+                    )
+                ),
+            }
+        ),
+        options=lambda given: {
+            CONF_MODEL: given[CONF_MODEL],
+            CONF_SPEED: given[CONF_SPEED],
+        },
+        probe=_nothing_to_try,
+        field_of={"name_missing": CONF_NAME},
+    ),
+    "marlin": ProtocolForm(
+        schema=probatio.Schema(
+            {
+                probatio.Required(CONF_NAME): TextSelector(),
+                probatio.Required(CONF_PORT): SerialPortSelector(),
+                probatio.Required(CONF_BAUDRATE, default="115200"): SelectSelector(
+                    SelectSelectorConfig(
+                        options=list(BAUDRATES),
+                        custom_value=True,
+                        mode=SelectSelectorMode.DROPDOWN,
+                    )
+                ),
+            }
+        ),
+        options=_marlin_options,
+        probe=_try_marlin,
+        field_of={
+            "baudrate_invalid": CONF_BAUDRATE,
+            "name_missing": CONF_NAME,
+            "no_answer": CONF_BAUDRATE,
+            "permission_denied": CONF_PORT,
+            "port_busy": CONF_PORT,
+            "port_not_found": CONF_PORT,
+            "port_taken": CONF_PORT,
+        },
+    ),
+}
+
+
+async def async_port_taken(
+    hass: HomeAssistant,
+    options: Mapping[str, Any],
+    others: Iterable[Mapping[str, Any]],
+) -> bool:
+    """Say whether another fabricator has the same port, under whatever name."""
+    if (port := options.get(CONF_PORT)) is None:
+        return False
+    taken = [other[CONF_PORT] for other in others if CONF_PORT in other]
+    return await hass.async_add_executor_job(_same_device, port, taken)
+
+
+def _same_device(port: str, others: list[str]) -> bool:
+    """Follow links: /dev/serial/by-id leads to the very device it names."""
+    return os.path.realpath(port) in map(os.path.realpath, others)
