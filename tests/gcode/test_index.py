@@ -1,6 +1,7 @@
 """The index tells the truth at every line, and is small, quick and hard to fool."""
 
 import contextlib
+from itertools import pairwise
 from pathlib import Path
 
 from hypothesis import given, strategies as st
@@ -26,9 +27,7 @@ NO_LAYERS = Layers(np.zeros(0, np.int64), np.zeros(0), np.zeros(0))
 
 @pytest.mark.parametrize("chunk_size", [4 << 20, 5000])
 @pytest.mark.parametrize("name", [name for name in SLICED if name != "vase"])
-def test_it_is_true_at_every_line(
-    name: str, chunk_size: int, fixtures: Path
-) -> None:
+def test_it_is_true_at_every_line(name: str, chunk_size: int, fixtures: Path) -> None:
     """Layer and height are exact; time and filament within one step of the index."""
     path = fixtures / f"{name}.gcode"
     spoken = said(*ends(path))
@@ -74,7 +73,7 @@ def test_it_never_goes_back(name: str, fixtures: Path) -> None:
     walked = walk(path, None, {})
     index = walked.index.build(walked.size, walked.layers, 100.0)
     places = [index.at(offset) for offset in range(0, walked.size + 50, 37)]
-    for before, after in zip(places[:-1], places[1:], strict=True):
+    for before, after in pairwise(places):
         assert after.layer >= before.layer
         assert after.time >= before.time
         assert after.extruded >= before.extruded

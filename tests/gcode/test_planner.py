@@ -93,7 +93,9 @@ def test_a_stop_waits() -> None:
 
 
 @given(st.lists(st.floats(0.01, 5), min_size=2, max_size=900), st.data())
-def test_parts_are_as_good_as_the_whole(lengths: list[float], data: st.DataObject) -> None:
+def test_parts_are_as_good_as_the_whole(
+    lengths: list[float], data: st.DataObject
+) -> None:
     """Where a file is cut into chunks makes no difference to its time."""
     lengths *= 3
     cut = data.draw(st.integers(1, len(lengths) - 1))

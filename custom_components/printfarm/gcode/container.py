@@ -46,10 +46,6 @@ _OTHER: Final = {
     ".log",
 }
 """Text that is something else, whatever its lines look like."""
-_COMMAND: Final = re.compile(
-    rb"^[ \t]*(?:N\d+[ \t]*)?[GMT][ \t]?\d{1,4}(?![A-Za-z_])",
-    re.MULTILINE | re.IGNORECASE,
-)
 _PLATE: Final = re.compile(r"(?:^|/)plate_(\d{1,4})\.gcode$", re.IGNORECASE)
 _MOST_MEMBERS: Final = 10_000
 _MOST_PLATES: Final = 100
@@ -89,11 +85,6 @@ def _is_binary(head: bytes) -> bool:
     controls = len(text.translate(None, printable + bytes(range(128, 256))))
     high = len(text.translate(None, bytes(range(128))))
     return controls * 50 > len(text) or high * 3 > len(text)
-
-
-def has_command(text: bytes) -> bool:
-    """Say whether a text holds a line that a printer would obey."""
-    return _COMMAND.search(text.removeprefix(b"\xef\xbb\xbf")) is not None
 
 
 def check_size(path: Path, limit: int) -> None:

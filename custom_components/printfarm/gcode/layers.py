@@ -172,10 +172,11 @@ class LayerFinder:
                 self._by_remark[kind].begin(base + line)
                 self._pending = self._by_remark[kind], base + line
             elif self._pending:
-                self._tell(base, line, commands, z, thickness)
+                self._tell(self._pending, base, line, commands, z, thickness)
 
     def _tell(
         self,
+        pending: tuple[ByRemark, int],
         base: int,
         line: int,
         commands: Ints,
@@ -186,9 +187,7 @@ class LayerFinder:
 
         Later ones are about single features: bridges and supports are told too.
         """
-        if not self._pending:
-            return
-        found, start = self._pending
+        found, start = pending
         if np.searchsorted(commands, line) != np.searchsorted(commands, start - base):
             self._pending = None
             return

@@ -127,11 +127,6 @@ class Planner:
     _held: list[Floats] = field(default_factory=lambda: [np.zeros(0)] * 5)
     """Corner speed squared, distance, speed, acceleration, wait."""
 
-    @property
-    def held(self) -> int:
-        """How many moves wait for what comes after them."""
-        return self._held[0].size
-
     def add(self, steps: Steps) -> Floats:
         """Take more moves; return the end times (s) of those that are settled."""
         if not steps.speed.size:

@@ -3,7 +3,6 @@
 import re
 
 from ..layers import Mark
-from . import slic3r
 from .description import Remarks, Slicer, Source
 from .slic3r import FIELDS, FILAMENTS
 from .values import count, duration, number, numbers
@@ -20,6 +19,16 @@ def _total(text: str) -> float | None:
 def closed(_remarks: Remarks, tail: bytes) -> bool:
     """Say whether the executable block is whole."""
     return b"; EXECUTABLE_BLOCK_END" in tail
+
+
+def _orca_closed(remarks: Remarks, tail: bytes) -> bool:
+    """Say whether both blocks are whole; the settings stand first or last."""
+    settings = (
+        b"; CONFIG_BLOCK_END" in tail
+        if b"; CONFIG_BLOCK_START" in tail
+        else "layer_height" in remarks
+    )
+    return settings and closed(remarks, tail)
 
 
 BAMBUSTUDIO = Slicer(
@@ -57,5 +66,5 @@ ORCASLICER = Slicer(
     slots=BAMBUSTUDIO.slots,
     # CHANGE_LAYER for Bambu's printers, LAYER_CHANGE for all others.
     mark=None,
-    closing=lambda remarks, tail: closed(remarks, tail) or slic3r.closed(remarks, tail),
+    closing=_orca_closed,
 )

@@ -60,8 +60,6 @@ _OPENING = ("prusaslicer_config", "SuperSlicer_config", "superslicer_config")
 
 def closed(remarks: Remarks, tail: bytes) -> bool:
     """Say whether the closing block is there: settings, or sums in old versions."""
-    if b"; CONFIG_BLOCK_START" in tail:
-        return b"; CONFIG_BLOCK_END" in tail
     said = [remarks[name] for name in _OPENING if name in remarks]
     if said:
         return any(f"{name} = end".encode() in tail for name in _OPENING)
