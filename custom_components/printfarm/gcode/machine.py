@@ -445,7 +445,4 @@ def _waits(words: Words, rows: Ints) -> Floats:
 
 def _unreadable(words: Words, moving: Mask) -> Ints:
     """Return where the lines of moves begin that name an axis without a number."""
-    bad = np.zeros(moving.size, bool)
-    for letter in "XYZEF":
-        bad |= words.named(letter) & np.isnan(words.column(letter))
-    return words.starts[bad & moving]
+    return words.starts[words.blank("XYZEF") & moving]

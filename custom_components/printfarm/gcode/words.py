@@ -8,7 +8,7 @@ one operation over all its letters.
 from collections.abc import Iterator
 from dataclasses import dataclass
 import re
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,20 +21,17 @@ type Mask = NDArray[np.bool_]
 CHUNK: Final = 2 << 20
 """Bytes per chunk: large enough for numpy to pay, small enough to stay in 100 MB."""
 
+_SHORT = 9
+"""Characters that nearly all numbers have at most; so many digits fit 32 bits."""
 _LONGEST = 24
 """Characters of a number that are read; a longer one is no number for a printer."""
 _EXACT = 18
 """Digits that fit a 64-bit integer; more of them are cut."""
-_NEWLINE, _SEMICOLON, _SPACE, _CR = 10, 59, 32, 13
+_NEWLINE, _SEMICOLON, _SPACE, _CR, _TAB = 10, 59, 32, 13, 9
 _PLUS, _MINUS, _POINT, _ZERO = 43, 45, 46, 48
 _POWERS = 10.0 ** np.arange(_LONGEST + 1)
 _BRACKETS = re.compile(rb"\([^()\r\n]*\)")
 _SPOKEN = np.array([ord(letter) for letter in "GMT"])
-_QUIET = np.ones(256, bool)
-"""Bytes that may stand in code; control characters and everything beyond ASCII not."""
-_QUIET[:32] = False
-_QUIET[127:] = False
-_QUIET[[9, _NEWLINE, _CR]] = True
 
 
 def code(word: str) -> int:
@@ -73,7 +70,7 @@ class Words:
     def column(self, letter: str) -> Floats:
         """Return the value of one parameter per row, NaN where a row has none."""
         values = np.full(self.codes.size, np.nan)
-        here = self._letters == ord(letter)
+        here = np.flatnonzero(self._letters == ord(letter))
         values[self._rows[here]] = self._values[here]
         return values
 
@@ -81,6 +78,14 @@ class Words:
         """Say per row whether a parameter stands there, with or without a value."""
         found = np.zeros(self.codes.size, bool)
         found[self._rows[self._letters == ord(letter)]] = True
+        return found
+
+    def blank(self, letters: str) -> Mask:
+        """Say per row whether one of these parameters stands there without a value."""
+        found = np.zeros(self.codes.size, bool)
+        here = np.flatnonzero(np.isnan(self._values))
+        wanted = np.isin(self._letters[here], np.frombuffer(letters.encode(), np.uint8))
+        found[self._rows[here[wanted]]] = True
         return found
 
 
@@ -181,7 +186,10 @@ def _runs(first: Ints, lengths: Ints) -> Ints:
 
 def _odd_lines(text: Bytes, starts: Ints, stops: Ints) -> Ints:
     """Return where the lines begin whose code holds bytes that no command has."""
-    odd = np.flatnonzero(~_QUIET[text])
+    # Whatever is not printable ASCII; numbers below 32 wrap around.
+    odd = np.flatnonzero(text - np.uint8(32) > 94)
+    byte = text[odd]
+    odd = odd[(byte != _NEWLINE) & (byte != _CR) & (byte != _TAB)]
     if not odd.size:
         return odd
     lines = np.searchsorted(starts, odd, "right") - 1
@@ -191,46 +199,49 @@ def _odd_lines(text: Bytes, starts: Ints, stops: Ints) -> Ints:
 def _numbers(text: Bytes, at: Ints) -> Floats:
     """Read the numbers that begin at these places, NaN where there is none.
 
-    Digit after digit over all words at once; a word leaves the work when its number
-    ends. Digits gather in integers and are divided once, so that the result is the
-    very float that Python's own `float` makes of up to fifteen digits.
+    Digit after digit over all words at once. Digits gather in integers and are divided
+    once, so that the result is the very float that Python's own `float` makes of up to
+    fifteen digits.
     """
     at = at + (text[at] == _SPACE)
     signs = text[at]
     at = at + ((signs == _MINUS) | (signs == _PLUS))
-    digits = np.zeros(at.size, np.int64)
-    places = np.zeros(at.size, np.int64)
-    some = np.zeros(at.size, bool)
-
-    work = np.arange(at.size)
-    value = np.zeros(at.size, np.int64)
-    count = np.zeros(at.size, np.int8)
-    behind = np.zeros(at.size, np.int8)
-    pointed = np.zeros(at.size, bool)
-    for _ in range(_LONGEST):
-        byte = text[at]
-        digit = byte - np.uint8(_ZERO)
-        is_digit = digit < 10
-        is_point = (byte == _POINT) & ~pointed
-        going = is_digit | is_point
-        if not going.all():
-            over = ~going
-            done = work[over]
-            digits[done] = value[over]
-            places[done] = behind[over]
-            some[done] = count[over] > 0
-            if done.size == work.size:
-                break
-            work, at, value = work[going], at[going], value[going]
-            count, behind, pointed = count[going], behind[going], pointed[going]
-            digit, is_digit, is_point = digit[going], is_digit[going], is_point[going]
-        kept = is_digit & (count < _EXACT)
-        value = np.where(kept, value * 10 + digit, value)
-        behind += kept & pointed
-        count += is_digit
-        pointed |= is_point
-        at = at + 1
+    digits, places, some, going = _digits(text, at, _SHORT, np.dtype(np.int32))
     result = digits / _POWERS[places]
+    # Nearly all numbers are short; the few others are read again, in full.
+    if (rest := np.flatnonzero(going)).size:
+        digits, places, some[rest], going = _digits(
+            text, at[rest], _LONGEST, np.dtype(np.int64)
+        )
+        result[rest] = digits / _POWERS[places]
+        some[rest[going]] = False
     np.negative(result, where=signs == _MINUS, out=result)
     result[~some] = np.nan
     return result
+
+
+def _digits(
+    text: Bytes, at: Ints, width: int, integer: np.dtype[Any]
+) -> tuple[NDArray[Any], NDArray[np.uint8], Mask, Mask]:
+    """Read up to `width` characters of each number.
+
+    Returns the digits as one integer, how many of them stand behind the point, whether
+    there is any, and whether the number goes on.
+    """
+    value = np.zeros(at.size, integer)
+    behind = np.zeros(at.size, np.uint8)
+    count = np.zeros(at.size, np.uint8)
+    pointed = np.zeros(at.size, bool)
+    going = np.ones(at.size, bool)
+    for place in range(width):
+        byte = text[place:][at]
+        digit = byte - np.uint8(_ZERO)
+        is_digit = digit < 10
+        is_point = (byte == _POINT) & ~pointed
+        going &= is_digit | is_point
+        taken = is_digit & going & (count < _EXACT)
+        value = np.where(taken, value * 10 + digit, value)
+        behind += taken & pointed
+        count += is_digit & going
+        pointed |= is_point & going
+    return value, behind, count > 0, going
