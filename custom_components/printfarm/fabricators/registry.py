@@ -11,10 +11,13 @@ from .interface import (
     SnapshotListener,
 )
 from .marlin.driver import MarlinFabricator
+from .virtual.driver import VirtualFabricator
 
 type Factory = Callable[[FabricatorConfig, SnapshotListener, EventListener], Fabricator]
 
-FACTORIES: Mapping[str, Factory] = MappingProxyType({"marlin": MarlinFabricator})
+FACTORIES: Mapping[str, Factory] = MappingProxyType(
+    {"marlin": MarlinFabricator, "virtual": VirtualFabricator}
+)
 """One driver for each protocol that is spoken."""
 
 

@@ -374,7 +374,8 @@ class Engine:
 
     def _take(self, answer: Answer, now: float) -> None:
         link = self._link
-        if not isinstance(answer, TemperatureReport) or self._is_life(answer):
+        if not isinstance(answer, TemperatureReport) or answer.waiting:
+            # Automatic reports go on when an answer was lost, so they prove nothing.
             link.heard = now
         match answer:
             case Ok():
@@ -410,17 +411,6 @@ class Engine:
                 self._describe(answer)
             case Text():
                 self._text(answer)
-
-    def _is_life(self, report: TemperatureReport) -> bool:
-        """Whether readings show that the command in flight is being worked on.
-
-        Automatic reports go on when an answer was lost, so they prove nothing, except
-        on firmware that has no other sign of life during a long command.
-        """
-        head = self._link.head
-        if report.waiting or head is None:
-            return True
-        return code(head.command) in LONG and not self._link.busy_known
 
     def _ok(self, answer: Ok, now: float) -> None:
         if answer.temperatures is not None:
