@@ -11,6 +11,8 @@ import custom_components  # noqa: F401
 
 from .texts import Texts, watched_texts
 
+pytest_plugins = ["tests.edge_fixtures"]
+
 # A slow machine is not a failure, and a failure must come again when looked for.
 settings.register_profile("printfarm", deadline=None, derandomize=True)
 settings.load_profile("printfarm")

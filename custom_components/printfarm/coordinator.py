@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import override
+from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
@@ -114,7 +114,11 @@ class FarmRuntime:
 
     async def async_close(self) -> None:
         """Listen no more, and let go of every machine. Safe to call twice."""
-        for coordinator in (self.overview, *self.fabricators.values()):
+        coordinators: list[PushCoordinator[Any]] = [
+            self.overview,
+            *self.fabricators.values(),
+        ]
+        for coordinator in coordinators:
             await coordinator.async_shutdown()
         await self.farm.close()
         self.relay.stop()

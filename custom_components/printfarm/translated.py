@@ -8,6 +8,7 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from .const import DOMAIN
 from .fabricators.interface import FabricatorError
 from .farm.errors import ConflictError, FarmError, InvalidError, NotFoundError
+from .farm.model import WaitingReason
 from .gcode.model import RefusedError
 
 type KnownError = FarmError | FabricatorError | RefusedError
@@ -16,8 +17,22 @@ type KnownError = FarmError | FabricatorError | RefusedError
 # into the log.
 _CALLERS_FAULT = (ConflictError, InvalidError, NotFoundError, RefusedError)
 
-# A code inside a sentence cannot be translated, so these keys have one text per code.
-_TEXT_PER_CODE = {"not_startable": "reason"}
+# A code inside a sentence cannot be translated, so each reason has a text of its own.
+_NOT_STARTABLE: Mapping[str, str] = {
+    WaitingReason.BED_NOT_CLEAR: "not_startable_bed_not_clear",
+    WaitingReason.BUSY: "not_startable_busy",
+    WaitingReason.CONNECTING: "not_startable_connecting",
+    WaitingReason.DOES_NOT_FIT: "not_startable_does_not_fit",
+    WaitingReason.EXTERNAL_PRINT: "not_startable_external_print",
+    WaitingReason.FABRICATOR_ERROR: "not_startable_fabricator_error",
+    WaitingReason.FILE_NOT_READY: "not_startable_file_not_ready",
+    WaitingReason.FILE_UNUSABLE: "not_startable_file_unusable",
+    WaitingReason.MAINTENANCE: "not_startable_maintenance",
+    WaitingReason.OFFLINE: "not_startable_offline",
+    WaitingReason.OUTCOME_UNKNOWN: "not_startable_outcome_unknown",
+    WaitingReason.STATE_STALE: "not_startable_state_stale",
+    WaitingReason.STORAGE_FAILED: "not_startable_storage_failed",
+}
 
 
 def text_of(error: KnownError) -> tuple[str, dict[str, str]]:
@@ -27,10 +42,10 @@ def text_of(error: KnownError) -> tuple[str, dict[str, str]]:
             return error.reason.value, {}
         case FabricatorError():
             return error.key, {}
-    values: Mapping[str, str] = error.placeholders
-    if (code := _TEXT_PER_CODE.get(error.key)) is None:
-        return error.key, dict(values)
-    return f"{error.key}_{values[code]}", {}
+    key = error.key
+    if key == "not_startable":
+        key = _NOT_STARTABLE.get(error.placeholders["reason"], key)
+    return key, dict(error.placeholders)
 
 
 def translated(error: KnownError) -> HomeAssistantError:
