@@ -3,6 +3,7 @@
 import gzip
 from io import BytesIO
 from pathlib import Path
+import pickle
 import zipfile
 
 import pytest
@@ -170,6 +171,23 @@ def test_refusals(content: bytes, name: str, reason: Refusal, tmp_path: Path) ->
     assert refusal(content, name, tmp_path) is reason
     if reason is Refusal.CORRUPT:
         assert not list((tmp_path / "work").glob("*"))
+
+
+def test_a_refusal_travels(tmp_path: Path) -> None:
+    """It comes out of a process as it went in, and says what it means."""
+    (tmp_path / "a").write_bytes(b"solid\n")
+    with pytest.raises(RefusedError) as raised:
+        analyse(tmp_path / "a", "cube.stl", tmp_path)
+    copy = pickle.loads(pickle.dumps(raised.value))  # noqa: S301
+    assert (copy.reason, str(copy)) == (Refusal.UNKNOWN_KIND, str(raised.value))
+    assert "cube.stl" in str(copy)
+    assert str(RefusedError(Refusal.EMPTY)) == "file_empty"
+
+
+def test_a_report_travels(analysed: Analyse) -> None:
+    """A report is plain data."""
+    report = analysed(PLAIN)
+    assert pickle.loads(pickle.dumps(report)) == report  # noqa: S301
 
 
 def test_too_large(tmp_path: Path) -> None:

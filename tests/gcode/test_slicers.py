@@ -207,6 +207,19 @@ def test_cura(analysed: Analyse) -> None:
     assert index.at(text.index(";LAYER:0") - 1).layer == 0
 
 
+def test_curas_placeholders(analysed: Analyse) -> None:
+    """CuraEngine alone writes 6666 seconds and no metres: the moves tell instead."""
+    text = slicers.cura().replace(";TIME:49", ";TIME:6666").replace("0.016m", "0m")
+    text = text.replace(";Layer height", ";Filament type = PLA\n;Layer height")
+    found = analysed(text.encode()).plates[0].analysis
+    assert found.time_source is TimeSource.MOVES
+    assert 10 < (found.time or 0) < 60
+    (filament,) = found.filaments
+    # The line to clean the nozzle with is filament too.
+    assert filament.length == pytest.approx(31)
+    assert filament.type == "PLA"
+
+
 def test_curas_other_header(analysed: Analyse) -> None:
     """Ultimaker's printers get a header of another form."""
     text = (

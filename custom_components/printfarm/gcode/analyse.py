@@ -105,7 +105,7 @@ def _merged(spoken: Analysis, walked: Walked, number: int) -> Analysis:
         plate=number,
         time=time,
         time_source=source,
-        filaments=spoken.filaments or _fed(walked),
+        filaments=spoken.filaments if _says(spoken) else _fed(spoken, walked),
         layer_height=spoken.layer_height or _usual(thickness.tolist()),
         first_layer_height=spoken.first_layer_height
         or (float(thickness[0]) if thickness.size else None),
@@ -120,9 +120,16 @@ def _merged(spoken: Analysis, walked: Walked, number: int) -> Analysis:
     )
 
 
-def _fed(walked: Walked) -> tuple[Filament, ...]:
+def _says(spoken: Analysis) -> bool:
+    """Say whether the slicer tells how much it uses: nought is a placeholder."""
+    return bool(spoken.filament_length or spoken.filament_weight)
+
+
+def _fed(spoken: Analysis, walked: Walked) -> tuple[Filament, ...]:
+    """Count the filament of each tool; what kind it is, the slicer may still say."""
+    known = {filament.tool: filament for filament in spoken.filaments}
     return tuple(
-        Filament(tool=tool, length=length)
+        replace(known.get(tool, Filament(tool=tool)), length=length)
         for tool, length in sorted(walked.fed.items())
     )
 

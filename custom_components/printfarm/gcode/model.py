@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+from typing import override
 
 
 class FileKind(StrEnum):
@@ -48,9 +49,15 @@ class RefusedError(Exception):
 
     def __init__(self, reason: Refusal, detail: str = "") -> None:
         """Keep the reason for translation."""
-        super().__init__(detail or reason.value)
+        # Both as arguments, so that the error comes whole out of another process.
+        super().__init__(reason, detail)
         self.reason = reason
         self.detail = detail
+
+    @override
+    def __str__(self) -> str:
+        """Return the text for people, or the key."""
+        return self.detail or self.reason.value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -190,10 +190,9 @@ def _odd_lines(text: Bytes, starts: Ints, stops: Ints) -> Ints:
     odd = np.flatnonzero(text - np.uint8(32) > 94)
     byte = text[odd]
     odd = odd[(byte != _NEWLINE) & (byte != _CR) & (byte != _TAB)]
-    if not odd.size:
-        return odd
     lines = np.searchsorted(starts, odd, "right") - 1
-    return starts[np.unique(lines[odd < stops[lines]])]
+    found: Ints = starts[np.unique(lines[odd < stops[lines]])]
+    return found
 
 
 def _numbers(text: Bytes, at: Ints) -> Floats:
@@ -207,7 +206,7 @@ def _numbers(text: Bytes, at: Ints) -> Floats:
     signs = text[at]
     at = at + ((signs == _MINUS) | (signs == _PLUS))
     digits, places, some, going = _digits(text, at, _SHORT, np.dtype(np.int32))
-    result = digits / _POWERS[places]
+    result: Floats = digits / _POWERS[places]
     # Nearly all numbers are short; the few others are read again, in full.
     if (rest := np.flatnonzero(going)).size:
         digits, places, some[rest], going = _digits(

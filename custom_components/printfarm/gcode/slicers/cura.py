@@ -6,6 +6,16 @@ from ..layers import Mark
 from .description import Slicer, Source
 from .values import count, metres, positive, seconds, word, words
 
+_PLACEHOLDER = 6666
+"""CuraEngine alone, without the program around it, cannot know the time yet when it
+writes the header."""
+
+
+def _time(text: str) -> float | None:
+    value = seconds(text)
+    return None if value == _PLACEHOLDER else value
+
+
 CURA = Slicer(
     name="Cura",
     sign=re.compile(
@@ -13,7 +23,7 @@ CURA = Slicer(
         re.MULTILINE,
     ),
     fields={
-        "time": (Source("TIME", seconds), Source("PRINT.TIME", seconds)),
+        "time": (Source("TIME", _time), Source("PRINT.TIME", seconds)),
         "layers": (Source("LAYER_COUNT", count),),
         "layer_height": (Source("Layer height", positive),),
         "first_layer_height": (Source("MINZ", positive),),
