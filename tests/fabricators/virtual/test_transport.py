@@ -252,6 +252,22 @@ async def test_paused_reading_stops_the_board() -> None:
     transport.resume_reading()
 
 
+async def test_paused_reading_holds_back_what_was_due(fake_time: FakeTime) -> None:
+    """A report that falls due while reading is paused comes afterwards."""
+    transport, listener = await open_board(Listener, speed=1)
+    await listener.until_line("start")
+    transport.write(b"M155 S1\n")
+    await listener.until_line("ok")
+    transport.pause_reading()
+    heard = len(listener.lines)
+    await asyncio.sleep(5)
+    assert len(listener.lines) == heard
+    transport.resume_reading()
+    await listener.until(lambda lines: len(lines) > heard)
+    assert listener.lines[heard].startswith(" T:22.00")
+    transport.close()
+
+
 async def test_protocol_can_be_replaced_and_closed_from_within() -> None:
     """Protocol can be replaced and closed from within."""
     transport, listener = await open_board(Listener, speed=0)

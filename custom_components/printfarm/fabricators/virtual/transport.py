@@ -168,6 +168,8 @@ class BoardTransport(asyncio.Transport):
     def _turn(self) -> None:
         """Let the board work for a bounded number of steps, then see what is next."""
         self._handle = None
+        if not self._reading:
+            return
         board, clock, loop_time = self.board, self._clock, self._loop.time()
         end = board.executed_count + STEPS_PER_TURN
         for _ in range(STEPS_PER_TURN):
