@@ -1,0 +1,1 @@
+"""The domain: jobs, queue, dispatch, release and recovery, without Home Assistant."""

@@ -17,15 +17,23 @@ from ..fabricators.interface import (
 from .ledger import Ledger
 from .model import FabricatorRecord, Job, StoredFile
 from .progress import Progress, followed
+from .readiness import FRESH_FOR
+from .recovery import certainly_unstarted
 
 _LOGGER = logging.getLogger(__name__)
 
 _GONE = frozenset({MachineState.OFFLINE, MachineState.CONNECTING})
+UNDER_WAY = frozenset(
+    {MachineState.PREPARING, MachineState.PRINTING, MachineState.PAUSED}
+)
+"""What a machine says while it prints, whoever started that."""
 _FIRST_PAUSE = 1.0
 _LONGEST_PAUSE = 60.0
 """Seconds between attempts to run a driver that broke."""
-CLOSE_WITHIN = 8.0
+CLOSE_WITHIN = 7.0
 """Seconds that a driver gets to let go of its machine in an orderly way."""
+_CANCEL_WITHIN = 1.0
+"""Seconds that a task gets to end once it is told to."""
 
 type MakeFabricator = Callable[
     [FabricatorConfig, Callable[[Snapshot], None], Callable[[MachineEvent], None]],
@@ -63,12 +71,17 @@ class Bay:
     """Edges in the mailbox: one of a kind is enough."""
     tasks: list[asyncio.Task[None]] = field(default_factory=list)
     dispatching: asyncio.Task[None] | None = None
+    closed: bool = False
+    """It lets go, or has: nothing starts here any more."""
+    losing: asyncio.TimerHandle | None = None
+    """Runs while the machine is gone, but not yet for long enough to say so."""
     cancel_asked: bool = False
     told_offline: bool = False
     """Whether its loss was announced, so that its return is worth announcing."""
     seen_before: bool = False
     """Whether it was ever there since our start: else there is no loss to announce."""
     last_state: MachineState = MachineState.OFFLINE
+    last_seen: float | None = None
     progress: Progress = field(default_factory=Progress)
     last_job: Job | None = None
     last_file: StoredFile | None = None
@@ -99,14 +112,18 @@ class Bay:
         return self.snapshot.state not in _GONE
 
     @property
+    def foreign(self) -> bool:
+        """Whether the machine prints something while nothing of ours was sent to it."""
+        return (
+            self.snapshot.state in UNDER_WAY
+            and self.snapshot.run is None
+            and (self.held is None or certainly_unstarted(self.held))
+        )
+
+    @property
     def external(self) -> bool:
         """Whether the machine prints something that is not ours."""
-        return (
-            self.snapshot.state
-            in {MachineState.PREPARING, MachineState.PRINTING, MachineState.PAUSED}
-            and self.snapshot.run is None
-            and self.held is None
-        )
+        return self.held is None and self.foreign
 
     def observe(self, wall: float, now: datetime) -> None:
         """Take in the snapshot of the print that this bay holds."""
@@ -126,34 +143,65 @@ class Bay:
         return self.held is not None or self.external or self.dispatching is not None
 
     def turned(self) -> bool:
-        """Tell whether the machine's state is another than at the last call."""
-        turned = self.snapshot.state is not self.last_state
-        self.last_state = self.snapshot.state
+        """Tell whether the machine changed its state or broke a long silence."""
+        state, seen = self.snapshot.state, self.snapshot.seen
+        turned = state is not self.last_state or (
+            seen is not None
+            and (self.last_seen is None or seen - self.last_seen > FRESH_FOR)
+        )
+        self.last_state, self.last_seen = state, seen
         return turned
+
+    def announce_loss(self, delay: float) -> None:
+        """Have the loss of the machine announced unless it is back in `delay` s."""
+        if self.seen_before and not (self.told_offline or self.losing or self.closed):
+            self.losing = asyncio.get_running_loop().call_later(
+                delay, self.post, Edge.OFFLINE
+            )
+
+    def keep_loss_quiet(self) -> None:
+        """The machine is there: no loss to announce."""
+        self.seen_before = True
+        if self.losing is not None:
+            self.losing.cancel()
+            self.losing = None
 
     async def watch(self) -> None:
         """Keep the driver running, whatever goes wrong inside it."""
+        loop = asyncio.get_running_loop()
         pause = _FIRST_PAUSE
         while True:
+            began = loop.time()
             try:
                 await self.driver.run()
             except Exception:
                 _LOGGER.exception("The driver of %s broke", self.config.name)
+            if loop.time() - began > _LONGEST_PAUSE:
+                pause = _FIRST_PAUSE
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
     async def close(self) -> None:
         """Let go of the machine and write down what it says in parting."""
+        self.closed = True
+        if self.losing is not None:
+            self.losing.cancel()
+        starting = self.dispatching
+        if starting is not None:
+            # First of all: what the closing driver says would halt the queue.
+            starting.cancel()
         try:
             async with asyncio.timeout(CLOSE_WITHIN):
                 await self.driver.close()
-                await self.mailbox.join()
+                if self.tasks:
+                    await self.mailbox.join()
         except TimeoutError:
             _LOGGER.warning("%s did not let go in time", self.config.name)
         except Exception:
             _LOGGER.exception("%s failed while closing", self.config.name)
-        tasks = [*self.tasks, *([self.dispatching] if self.dispatching else [])]
+        tasks = [*self.tasks, *([starting] if starting is not None else [])]
         for task in tasks:
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks and (await asyncio.wait(tasks, timeout=_CANCEL_WITHIN))[1]:
+            _LOGGER.warning("%s does not stop", self.config.name)
         self.tasks.clear()

@@ -5,7 +5,7 @@ from types import MappingProxyType
 
 from ..fabricators.interface import Capabilities
 from . import queue
-from .model import HOLDING, OPEN, Job, JobStatus, StoredFile
+from .model import HOLDING, OPEN, AnalysisState, Job, JobStatus, StoredFile
 
 
 class Book:
@@ -27,6 +27,7 @@ class Book:
         }
         self._queued: tuple[Job, ...] | None = None
         self._lines: dict[tuple[int, Capabilities], tuple[Job, ...]] = {}
+        self._takes: dict[tuple[int, Capabilities], frozenset[int]] = {}
         self.reserved: set[int] = set()
 
     @property
@@ -72,6 +73,14 @@ class Book:
             )
         return line
 
+    def takes(self, fabricator_id: int, capabilities: Capabilities) -> frozenset[int]:
+        """Give the ids of the queued jobs that this fabricator could take."""
+        key = (fabricator_id, capabilities)
+        if (ids := self._takes.get(key)) is None:
+            line = self.line(fabricator_id, capabilities)
+            ids = self._takes[key] = frozenset(job.id for job in line)
+        return ids
+
     def put_job(self, job: Job) -> None:
         """Take in a job's new state; one that is over leaves the book."""
         old = self._jobs.pop(job.id, None)
@@ -88,7 +97,11 @@ class Book:
         self._changed()
 
     def put_file(self, file: StoredFile) -> None:
-        """Take in a file or its analysis."""
+        """Take in a file or its analysis; what was read once is never unread."""
+        known = self._files.get(file.id)
+        if known is not None and known.state is not AnalysisState.PENDING:
+            if file.state is AnalysisState.PENDING:
+                return
         self._files[file.id] = file
         self._changed()
 
@@ -100,3 +113,4 @@ class Book:
     def _changed(self) -> None:
         self._queued = None
         self._lines.clear()
+        self._takes.clear()

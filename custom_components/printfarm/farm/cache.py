@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 import json
-import os
 from pathlib import Path
 import shutil
 
@@ -93,4 +92,4 @@ def _replace(path: Path, data: bytes) -> None:
     """Write a file whole or not at all."""
     draft = path.with_suffix(".new")
     draft.write_bytes(data)
-    os.replace(draft, path)
+    draft.replace(path)

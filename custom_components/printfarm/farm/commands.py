@@ -5,16 +5,12 @@ from dataclasses import replace
 
 from ..fabricators.interface import MachineState
 from . import events
-from .bay import Bay
+from .bay import UNDER_WAY, Bay
 from .errors import ConflictError, InvalidError
 from .ledger import Ledger
-from .model import RUNNING, Job, JobStatus, Rating
+from .model import ENDED, RUNNING, Job, JobStatus, Rating
 from .progress import Progress
 from .runs import Runs, Teller
-
-_UNDER_WAY = frozenset(
-    {MachineState.PREPARING, MachineState.PRINTING, MachineState.PAUSED}
-)
 
 
 class Commands:
@@ -51,7 +47,7 @@ class Commands:
             else:
                 bay.cancel_asked = True
             return held
-        if bay.snapshot.state not in _UNDER_WAY:
+        if bay.snapshot.state not in UNDER_WAY:
             raise ConflictError("nothing_to_cancel", name=bay.config.name)
         await bay.driver.cancel()
         return held
@@ -67,19 +63,15 @@ class Commands:
             if (
                 held is not None
                 or bay.dispatching is not None
-                or bay.snapshot.state in _UNDER_WAY
+                or bay.snapshot.state in UNDER_WAY
                 or (bay.record.bed_clear and bay.record.halted is None)
             ):
                 raise ConflictError("nothing_to_release", name=bay.config.name)
             record = replace(bay.record, bed_clear=True, halted=None)
-            jobs = []
-            if bay.last_job is not None and not bay.record.bed_clear:
-                jobs = [replace(bay.last_job, rating=rating)]
+            rated = None if bay.record.bed_clear else await self._last(bay)
+            jobs = [] if rated is None else [replace(rated, rating=rating)]
             told = self._teller.make(
-                events.BedCleared,
-                record=record,
-                job=bay.last_job if jobs else None,
-                reason=rating.value,
+                events.BedCleared, record=record, job=rated, reason=rating.value
             )
             await self._ledger.commit(
                 jobs=jobs,
@@ -87,6 +79,16 @@ class Commands:
                 events=[] if bay.record.bed_clear else [told],
             )
             self._forget_print(bay)
+
+    async def _last(self, bay: Bay) -> Job | None:
+        """Give the job whose part lies on the bed, as the store has it now.
+
+        Its row may have changed since its end: its file may have been deleted.
+        """
+        if bay.last_job is None:
+            return None
+        job = await self._ledger.storage.job(bay.last_job.id)
+        return job if job is not None and job.status in ENDED else None
 
     async def _settle(self, bay: Bay, held: Job, rating: Rating) -> None:
         """A person looked: the word of the machine is no longer waited for."""
@@ -98,14 +100,18 @@ class Commands:
             JobStatus.COMPLETED if good else JobStatus.FAILED,
             reason="settled_by_person",
             bed_clear=True,
+            seen=False,
         )
-        if bay.record.halted is not None:
-            await self._ledger.commit(fabricators=[replace(bay.record, halted=None)])
         self._forget_print(bay)
 
     def _forget_print(self, bay: Bay) -> None:
         bay.last_job = bay.last_file = None
         bay.progress = Progress()
+
+    async def set_auto_start(self, bay: Bay, *, on: bool) -> None:
+        """Let a fabricator take the next job by itself, or not."""
+        async with bay.lock:
+            await self._ledger.commit(fabricators=[replace(bay.record, auto_start=on)])
 
     async def set_maintenance(self, bay: Bay, *, on: bool) -> None:
         """Take a fabricator out of work, or back. Not while it holds a job."""

@@ -20,9 +20,9 @@ from .draw import next_job
 from .errors import ConflictError, FarmError, StorageError
 from .ledger import Ledger
 from .library import Library
-from .model import Job, JobStatus, WaitingReason
+from .model import FabricatorRecord, Job, JobStatus, WaitingReason
 from .progress import Progress
-from .readiness import obstacle
+from .readiness import check_job, obstacle
 from .recovery import unclaimed
 from .runs import Runs, Teller
 
@@ -80,15 +80,21 @@ class Dispatcher:
 
     def _look(self) -> None:
         self._soon = None
-        now, wall = self._utcnow(), self._monotonic()
         for bay in sorted(self._bays.values(), key=lambda bay: bay.record.position):
-            if not bay.record.auto_start or bay.dispatching is not None:
-                continue
-            if self._obstacle(bay, wall) is not None:
-                continue
-            if (job := next_job(bay, now)) is not None:
-                self._begin(bay, job)
-        self._look_again(now)
+            try:
+                self._look_at(bay)
+            except Exception:
+                # One driver's fault must not keep the others waiting.
+                _LOGGER.exception("Could not look at %s", bay.config.name)
+        self._look_again(self._utcnow())
+
+    def _look_at(self, bay: Bay) -> None:
+        if not bay.record.auto_start or bay.dispatching is not None or bay.closed:
+            return
+        if self._obstacle(bay) is not None:
+            return
+        if (job := next_job(bay, self._utcnow())) is not None:
+            self._begin(bay, job, by_hand=False)
 
     def _look_again(self, now: datetime) -> None:
         waits = [
@@ -106,31 +112,48 @@ class Dispatcher:
         self._timer = None
         self.kick()
 
-    def _obstacle(
-        self, bay: Bay, wall: float, *, by_hand: bool = False
-    ) -> WaitingReason | None:
+    def _obstacle(self, bay: Bay, *, by_hand: bool = False) -> WaitingReason | None:
         return obstacle(
             bay.record,
             bay.snapshot,
             bay.held,
-            now=wall,
+            now=self._monotonic(),
             by_hand=by_hand,
             storage_ok=self._ledger.trusted,
         )
 
-    def _begin(self, bay: Bay, job: Job) -> asyncio.Task[None]:
+    def _begin(self, bay: Bay, job: Job, *, by_hand: bool) -> asyncio.Future[Job]:
+        """Reach for a job; gives what becomes of the claim.
+
+        Nothing may be awaited between the look at the bay and this: `dispatching` is
+        what keeps a second start away until the claim is committed.
+        """
+        loop = asyncio.get_running_loop()
+        claim: asyncio.Future[Job] = loop.create_future()
         self._ledger.book.reserved.add(job.id)
         bay.cancel_asked = False
-        task = asyncio.get_running_loop().create_task(self._dispatch(bay, job.id))
-        bay.dispatching = task
-        task.add_done_callback(lambda _: self._done(bay, job.id))
-        return task
+        bay.dispatching = loop.create_task(
+            self._dispatch(bay, job.id, claim, by_hand=by_hand)
+        )
+        bay.dispatching.add_done_callback(
+            lambda task: self._done(bay, job.id, claim, task)
+        )
+        return claim
 
-    def _done(self, bay: Bay, job_id: int) -> None:
+    def _done(
+        self,
+        bay: Bay,
+        job_id: int,
+        claim: asyncio.Future[Job],
+        task: asyncio.Task[None],
+    ) -> None:
         self._ledger.book.reserved.discard(job_id)
         bay.dispatching = None
+        if not task.cancelled() and (err := task.exception()) is not None:
+            _LOGGER.error("The start of job %s broke off", job_id, exc_info=err)
+        # Only where the task was stopped before it could answer.
+        claim.cancel()
         self._ledger.on_change()
-        self.kick()
 
     async def by_hand(self, bay: Bay, job: Job | None) -> Job:
         """Start the next job, or this one, because a person says so.
@@ -138,48 +161,59 @@ class Dispatcher:
         Returns once the claim is committed. Raises `ConflictError` with the reason
         where an invariant forbids the start.
         """
-        if bay.dispatching is not None:
+        if bay.dispatching is not None or bay.closed:
             raise ConflictError("not_startable", reason=WaitingReason.BUSY.value)
-        reason = self._obstacle(bay, self._monotonic(), by_hand=True)
-        if reason is not None:
-            raise ConflictError("not_startable", reason=reason.value)
+        self._check(bay, by_hand=True)
         if job is None and (job := next_job(bay, self._utcnow())) is None:
             raise ConflictError("nothing_queued")
         if job.id in self._ledger.book.reserved:
             raise ConflictError("job_not_queued", job=str(job.id))
-        self._ledger.book.reserved.add(job.id)
-        bay.cancel_asked = False
-        try:
-            if bay.record.halted is not None:
-                await self._ledger.commit(
-                    fabricators=[replace(bay.record, halted=None)]
-                )
-            claimed = await self._claim(bay, job.id)
-        except BaseException:
-            self._ledger.book.reserved.discard(job.id)
-            raise
-        task = asyncio.get_running_loop().create_task(self._carry_out(bay, claimed))
-        bay.dispatching = task
-        task.add_done_callback(lambda _: self._done(bay, claimed.id))
-        return claimed
+        self._check_job(bay, job, by_hand=True)
+        claim = self._begin(bay, job, by_hand=True)
+        await asyncio.wait([claim])
+        if claim.cancelled():
+            raise ConflictError("cancelled")
+        return claim.result()
 
-    async def _dispatch(self, bay: Bay, job_id: int) -> None:
+    def _check(self, bay: Bay, *, by_hand: bool) -> None:
+        """Raise `ConflictError` where nothing may start here."""
+        if (reason := self._obstacle(bay, by_hand=by_hand)) is not None:
+            raise ConflictError("not_startable", reason=reason.value)
+
+    def _check_job(self, bay: Bay, job: Job, *, by_hand: bool) -> None:
+        check_job(
+            job,
+            self._ledger.book.file(job),
+            bay.id,
+            bay.driver.capabilities,
+            self._utcnow(),
+            by_hand=by_hand,
+        )
+
+    async def _dispatch(
+        self, bay: Bay, job_id: int, claim: asyncio.Future[Job], *, by_hand: bool
+    ) -> None:
         try:
-            job = await self._claim(bay, job_id)
+            job = await self._claim(bay, job_id, by_hand=by_hand)
         except FarmError as err:
-            _LOGGER.warning("%s did not get job %s: %s", bay.config.name, job_id, err)
+            if by_hand:
+                claim.set_exception(err)
+            else:
+                _LOGGER.warning(
+                    "%s did not get job %s: %s", bay.config.name, job_id, err
+                )
             return
+        claim.set_result(job)
         await self._carry_out(bay, job)
 
-    async def _claim(self, bay: Bay, job_id: int) -> Job:
+    async def _claim(self, bay: Bay, job_id: int, *, by_hand: bool) -> Job:
         """Make the job this fabricator's, if both are still free."""
-        async with bay.lock:
+        async with bay.lock, self._ledger.queue_lock:
             job = self._ledger.book.job(job_id)
-            if job is None or job.status is not JobStatus.QUEUED:
+            if job is None:
                 raise ConflictError("job_not_queued", job=str(job_id))
-            reason = self._obstacle(bay, self._monotonic(), by_hand=True)
-            if reason is not None:
-                raise ConflictError("not_startable", reason=reason.value)
+            self._check(bay, by_hand=by_hand)
+            self._check_job(bay, job, by_hand=by_hand)
             job = replace(
                 job,
                 status=JobStatus.STARTING,
@@ -189,8 +223,11 @@ class Dispatcher:
                 reason=None,
                 reason_text=None,
             )
+            # A start by hand is the act that a halted queue waits for.
+            halted = bay.record.halted is not None
             committed = await self._ledger.commit(
                 jobs=[job],
+                fabricators=[replace(bay.record, halted=None)] if halted else [],
                 events=[
                     self._teller.make(events.JobAssigned, record=bay.record, job=job)
                 ],
@@ -218,11 +255,12 @@ class Dispatcher:
 
     async def _broken(self, bay: Bay, job_id: int) -> None:
         """Something unforeseen: whether the start was written down decides."""
-        job = bay.held
-        if job is not None and job.id == job_id and job.start_sent_at is not None:
-            async with bay.lock:
+        async with bay.lock:
+            job = bay.held
+            sent = job is not None and job.id == job_id and job.start_sent_at
+            if job is not None and sent and job.status is JobStatus.STARTING:
                 await self._runs.park(bay, job, reason="start_unknown", text=None)
-        else:
+        if not sent:
             await self._give_back(bay, job_id, "start_failed", None)
 
     async def _prepare(self, bay: Bay, job: Job) -> Task:
@@ -250,15 +288,14 @@ class Dispatcher:
             job = bay.held
             if job is None or job.id != task.run:
                 raise ConflictError("job_not_queued", job=str(task.run))
-            if bay.cancel_asked:
-                raise ConflictError("cancelled")
-            reason = self._obstacle_for(bay)
-            if reason is not None:
-                raise ConflictError(reason.value)
+            ready = bay.record
+            self._last_look(bay, ready)
             await self._ledger.commit(
                 jobs=[replace(job, start_sent_at=self._utcnow())],
-                fabricators=[replace(bay.record, bed_clear=False, last_job_id=job.id)],
+                fabricators=[replace(ready, bed_clear=False, last_job_id=job.id)],
             )
+            # A slow disk takes its time, and what holds the bed now is this start.
+            self._last_look(bay, ready)
         try:
             async with asyncio.timeout(START_WITHIN):
                 return await bay.driver.start(task), None, None
@@ -267,11 +304,18 @@ class Dispatcher:
         except TimeoutError:
             return StartOutcome.UNKNOWN, "start_unanswered", None
 
-    def _obstacle_for(self, bay: Bay) -> WaitingReason | None:
-        """As before the claim, but the job that holds the bay is the one that starts."""
-        return obstacle(
-            bay.record, bay.snapshot, None, now=self._monotonic(), by_hand=True
+    def _last_look(self, bay: Bay, record: FabricatorRecord) -> None:
+        """Raise `ConflictError` where the start may not go out after all.
+
+        As before the claim, but the job that holds the bay is the one that starts.
+        """
+        if bay.cancel_asked:
+            raise ConflictError("cancelled")
+        reason = obstacle(
+            record, bay.snapshot, None, now=self._monotonic(), by_hand=True
         )
+        if reason is not None:
+            raise ConflictError(reason.value)
 
     async def _conclude(
         self,
@@ -291,7 +335,11 @@ class Dispatcher:
                 await self._runs.park(
                     bay, job, reason=reason or "start_unknown", text=text
                 )
-        if bay.cancel_asked and bay.held is not None and bay.held.id == job_id:
+        # Only what is certainly this job's is cancelled: anything else may be a print
+        # that somebody started at the machine.
+        certain = outcome is StartOutcome.STARTED or bay.snapshot.run == job_id
+        held = bay.held
+        if bay.cancel_asked and certain and held is not None and held.id == job_id:
             try:
                 await bay.driver.cancel()
             except FabricatorError as err:
@@ -309,29 +357,30 @@ class Dispatcher:
             job = bay.held
             if job is None or job.id != job_id or job.status is not JobStatus.STARTING:
                 return
+            if job.start_sent_at is None:
+                record = bay.record
+            else:
+                record = replace(bay.record, bed_clear=True, last_job_id=None)
             if bay.cancel_asked:
                 over = replace(
                     unclaimed(job, reason="user"),
                     status=JobStatus.CANCELLED,
+                    fabricator_id=bay.id,
                     ended_at=self._utcnow(),
                 )
-                told: events.FarmEvent = self._teller.make(
-                    events.PrintCancelled, record=bay.record, job=over, reason="user"
-                )
-                record = replace(bay.record, bed_clear=True)
+                kind: type[events.FarmEvent] = events.PrintCancelled
             else:
                 over = unclaimed(job, reason=reason, text=text)
-                told = self._teller.make(
-                    events.JobWaiting,
-                    record=bay.record,
-                    job=over,
-                    reason=reason,
-                    text=text,
-                )
-                record = replace(bay.record, bed_clear=True, halted=reason)
+                record = replace(record, halted=reason)
+                kind = events.JobWaiting
+            told = self._teller.make(
+                kind, record=record, job=over, reason=over.reason, text=text
+            )
             try:
                 await self._ledger.commit_fact(
-                    jobs=[over], fabricators=[record], events=[told]
+                    jobs=[over],
+                    fabricators=[record] if record != bay.record else [],
+                    events=[told],
                 )
             except StorageError as err:
                 _LOGGER.error("Job %s could not be given back: %s", job_id, err)

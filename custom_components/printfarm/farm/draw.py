@@ -1,7 +1,9 @@
 """Drawing the views from what the farm holds. Nothing here changes anything."""
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Self
 
 from ..fabricators.interface import MachineState
 from . import queue
@@ -52,66 +54,69 @@ def next_job(bay: Bay, now: datetime) -> Job | None:
     return None
 
 
-def reason_at(
-    bay: Bay, job: Job, following: Job | None, wall: float
-) -> WaitingReason | None:
-    """Give the reason why a ready job does not start at this fitting fabricator."""
-    held_back = obstacle(
-        bay.record,
-        bay.snapshot,
-        bay.held,
-        now=wall,
-        storage_ok=bay.ledger.trusted,
-    )
-    if held_back is not None:
-        return held_back
-    if following is None or following.id != job.id:
-        return WaitingReason.BEHIND_OTHERS
-    if not bay.record.auto_start:
-        return WaitingReason.AUTO_START_OFF
-    return None
+@dataclass(frozen=True, slots=True)
+class _Station:
+    """What every job's reason needs to know of one fabricator, found out once."""
+
+    bay: Bay
+    takes: frozenset[int]
+    """The queued jobs that it could take."""
+    following: int | None
+    """The one that would go next."""
+    held_back: WaitingReason | None
+
+    @classmethod
+    def of(cls, bay: Bay, now: datetime, wall: float) -> Self:
+        following = next_job(bay, now)
+        return cls(
+            bay=bay,
+            takes=bay.ledger.book.takes(bay.id, bay.driver.capabilities),
+            following=None if following is None else following.id,
+            held_back=obstacle(
+                bay.record,
+                bay.snapshot,
+                bay.held,
+                now=wall,
+                storage_ok=bay.ledger.trusted,
+            ),
+        )
+
+    def reason(self, job: Job) -> WaitingReason | None:
+        """Give the reason why a ready job that fits does not start here."""
+        if self.held_back is not None:
+            return self.held_back
+        if self.following != job.id:
+            return WaitingReason.BEHIND_OTHERS
+        if not self.bay.record.auto_start:
+            return WaitingReason.AUTO_START_OFF
+        return None
 
 
 def queued_jobs(
     book: Book, bays: Iterable[Bay], jobs: Iterable[Job], now: datetime, wall: float
 ) -> tuple[QueuedJob, ...]:
     """Give jobs of the queue with the reason why each does not start."""
-    stations = [(bay, next_job(bay, now)) for bay in bays]
+    stations = [_Station.of(bay, now, wall) for bay in bays]
     return tuple(
         QueuedJob(
-            job=job,
-            file=book.file(job),
-            reason=_reason(book, stations, job, now, wall),
+            job=job, file=book.file(job), reason=_reason(book, stations, job, now)
         )
         for job in jobs
     )
 
 
 def _reason(
-    book: Book,
-    stations: list[tuple[Bay, Job | None]],
-    job: Job,
-    now: datetime,
-    wall: float,
+    book: Book, stations: list[_Station], job: Job, now: datetime
 ) -> WaitingReason | None:
-    file = book.file(job)
-    if (own := queue.unready(job, file, now)) is not None:
+    if (own := queue.unready(job, book.file(job), now)) is not None:
         return own
-    wanted = [
-        (bay, following) for bay, following in stations if job.target in (None, bay.id)
-    ]
+    wanted = [station for station in stations if job.target in (None, station.bay.id)]
     if not wanted:
         return WaitingReason.NO_FABRICATOR
-    fitting = [
-        (bay, following)
-        for bay, following in wanted
-        if queue.fits(file, job.plate, bay.driver.capabilities)
-    ]
+    fitting = [station for station in wanted if job.id in station.takes]
     if not fitting:
         return WaitingReason.DOES_NOT_FIT
-    return queue.nearest(
-        reason_at(bay, job, following, wall) for bay, following in fitting
-    )
+    return queue.nearest(station.reason(job) for station in fitting)
 
 
 def fabricator_view(bay: Bay, now: datetime, wall: float) -> FabricatorView:
@@ -167,7 +172,7 @@ def fabricator_view(bay: Bay, now: datetime, wall: float) -> FabricatorView:
         firmware=snapshot.firmware,
         model=snapshot.model,
         queue_length=len(line),
-        waiting_reason=_reason(book, [(bay, following)], first, now, wall)
+        waiting_reason=_reason(book, [_Station.of(bay, now, wall)], first, now)
         if first is not None
         else None,
         next_job_id=following.id if following is not None else None,

@@ -6,43 +6,29 @@ here; what decides lies in the modules beside this one.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
-import logging
 from pathlib import Path
 import time
 from types import EllipsisType
 from typing import Self
 
 from .. import fabricators
-from ..fabricators.interface import FabricatorConfig, MachineEvent, Snapshot
-from . import draw, events
+from ..fabricators.interface import FabricatorConfig
+from . import draw
 from .bay import Bay, Edge, MakeFabricator
 from .commands import Commands
 from .dispatch import Dispatcher
-from .errors import ConflictError, NotFoundError
+from .fleet import Fleet
 from .jobs import Jobs
 from .ledger import EventListener, Ledger
 from .library import Analyse, Library
-from .model import (
-    OPEN,
-    FabricatorRecord,
-    Job,
-    JobFilter,
-    JobStatus,
-    Page,
-    Rating,
-    StoredFile,
-)
-from .progress import Progress
+from .model import Job, JobFilter, Page, Rating, StoredFile
 from .recovery import certainly_unstarted, unclaimed
 from .runs import Runs, Teller, milestone_due
 from .storage import Storage
 from .view import FabricatorView, FarmView, QueuedJob
 from .watch import Watchers
 from .whole import whole
-
-_LOGGER = logging.getLogger(__name__)
 
 OFFLINE_FOR = 10.0
 """Seconds without a machine after which its loss is announced."""
@@ -69,29 +55,36 @@ class Farm:
         self.storage = storage
         self.library = library
         self._ledger = ledger
-        self._make = make
         self._utcnow = utcnow
         self._monotonic = monotonic
-        self._bays: dict[int, Bay] = {}
-        self._ids: dict[str, int] = {}
-        self._offline: dict[int, asyncio.TimerHandle] = {}
+        bays: dict[int, Bay] = {}
         teller = Teller(ledger, utcnow)
-        self._runs = Runs(ledger, teller, self._ended)
+        runs = Runs(ledger, teller, self._ended)
+        self._fleet = Fleet(
+            ledger,
+            library,
+            runs,
+            bays=bays,
+            make=make,
+            utcnow=utcnow,
+            observed=self._observed,
+        )
         self._dispatcher = Dispatcher(
             ledger,
             library,
-            self._runs,
+            runs,
             teller,
-            self._bays,
+            bays,
             utcnow=utcnow,
             monotonic=monotonic,
         )
-        self._jobs = Jobs(ledger, library, teller, self._bays, utcnow)
-        self._commands = Commands(ledger, self._runs, teller)
+        self._jobs = Jobs(ledger, library, teller, bays, utcnow)
+        self._commands = Commands(ledger, runs, teller)
         self._watchers = Watchers(self._draw, self.farm_view)
         self._closing: asyncio.Task[None] | None = None
         ledger.on_change = self._changed
         library.on_file = self._filed
+        library.on_delete = ledger.book.drop_file
 
     @classmethod
     async def open(
@@ -143,13 +136,13 @@ class Farm:
 
     async def _close(self) -> None:
         self._dispatcher.stop()
-        for handle in self._offline.values():
-            handle.cancel()
-        await asyncio.gather(*(bay.close() for bay in self._bays.values()))
-        await self.library.close()
-        self._watchers.close()
-        await self._ledger.settle()
-        await self.storage.close()
+        try:
+            await self._fleet.close()
+            await self.library.close()
+            self._watchers.close()
+            await self._ledger.settle()
+        finally:
+            await self.storage.close()
 
     # Fabricators
 
@@ -157,99 +150,16 @@ class Farm:
         self, config: FabricatorConfig, *, auto_start: bool
     ) -> FabricatorView:
         """Take in a fabricator, new or known from before; it connects by itself."""
-        return await whole(self._add(config, auto_start))
-
-    async def _add(self, config: FabricatorConfig, auto_start: bool) -> FabricatorView:
-        record = await self.storage.add_fabricator(
-            key=config.key,
-            name=config.name,
-            protocol=config.protocol,
-            auto_start=auto_start,
-        )
-        self._ledger.records[record.id] = record
-        if record.name != config.name:
-            await self._ledger.commit(fabricators=[replace(record, name=config.name)])
-        bay = self._bay(record, config)
-        bay.unsettled = (
-            bay.held is not None and bay.held.status is not JobStatus.UNKNOWN
-        )
-        bay.last_job, bay.last_file = await self._last_of(record)
-        if bay.held is not None:
-            await self._take_up(bay, bay.held)
-        self._bays[record.id] = bay
-        self._ids[config.key] = record.id
-        self._run(bay)
+        await whole(self._fleet.add(config, auto_start=auto_start))
         self._changed()
-        return self._draw(bay.key)
-
-    def _bay(self, record: FabricatorRecord, config: FabricatorConfig) -> Bay:
-        def on_snapshot(_: Snapshot) -> None:
-            self._observed(bay)
-
-        def on_event(event: MachineEvent) -> None:
-            bay.mailbox.put_nowait(event)
-
-        driver = self._make(config, on_snapshot, on_event)
-        bay = Bay(id=record.id, ledger=self._ledger, config=config, driver=driver)
-        return bay
-
-    def _run(self, bay: Bay) -> None:
-        loop = asyncio.get_running_loop()
-        bay.tasks = [
-            loop.create_task(self._runs.work(bay)),
-            loop.create_task(bay.watch()),
-        ]
-
-    async def _last_of(
-        self, record: FabricatorRecord
-    ) -> tuple[Job | None, StoredFile | None]:
-        if record.last_job_id is None or record.bed_clear:
-            return None, None
-        job = await self.storage.job(record.last_job_id)
-        if job is None or job.file_id is None or job.status in OPEN:
-            return job, None
-        return job, await self.storage.file(job.file_id)
-
-    async def _take_up(self, bay: Bay, job: Job) -> None:
-        """Find the index of a print that may still be under way after a restart."""
-        if (file := self._ledger.book.file(job)) is None:
-            return
-        try:
-            ready = await self.library.ready(file, job.plate)
-        except Exception:
-            _LOGGER.warning("No index for job %s: its layers stay unknown", job.id)
-        else:
-            bay.progress = Progress(index=ready.index)
+        return self._draw(config.key)
 
     async def change_fabricator(self, config: FabricatorConfig) -> FabricatorView:
         """Take a changed configuration. A new name alone never reconnects.
 
         Raises `ConflictError` where the connection would change under a print.
         """
-        return await whole(self._change(config))
-
-    async def _change(self, config: FabricatorConfig) -> FabricatorView:
-        bay = self._find(config.key)
-        same = (bay.config.protocol, dict(bay.config.options)) == (
-            config.protocol,
-            dict(config.options),
-        )
-        if not same and bay.busy:
-            raise ConflictError("fabricator_printing", name=bay.config.name)
-        if bay.record.name != config.name or bay.record.protocol != config.protocol:
-            await self._ledger.commit(
-                fabricators=[
-                    replace(bay.record, name=config.name, protocol=config.protocol)
-                ]
-            )
-        if same:
-            bay.config = bay.driver.config = config
-        else:
-            await bay.close()
-            anew = self._bay(bay.record, config)
-            anew.last_job, anew.last_file = bay.last_job, bay.last_file
-            self._bays[bay.id] = anew
-            self._run(anew)
+        await whole(self._fleet.change(config))
         self._changed()
         return self._draw(config.key)
 
@@ -258,44 +168,12 @@ class Farm:
 
         A print of ours on it ends; queued jobs meant for it stay, on hold and for any.
         """
-        await whole(self._remove(key))
-
-    async def _remove(self, key: str) -> None:
-        bay = self._find(key)
-        await bay.close()
-        if (held := bay.held) is not None:
-            bay.unsettled = False
-            async with bay.lock:
-                if certainly_unstarted(held):
-                    await self._ledger.commit(jobs=[unclaimed(held, reason="removed")])
-                else:
-                    await self._runs.end(
-                        bay, held, JobStatus.FAILED, reason="fabricator_removed"
-                    )
-        orphans = [
-            replace(job, target=None, hold=True, reason="fabricator_removed")
-            for job in self._ledger.book.queued()
-            if job.target == bay.id
-        ]
-        del self._bays[bay.id], self._ids[key]
-        if (handle := self._offline.pop(bay.id, None)) is not None:
-            handle.cancel()
-        await self._ledger.commit(
-            jobs=orphans,
-            fabricators=[replace(bay.record, removed_at=self._utcnow())],
-        )
+        await whole(self._fleet.remove(key))
         self._watchers.forget(key)
-
-    def _find(self, key: str) -> Bay:
-        if (fabricator_id := self._ids.get(key)) is None:
-            raise NotFoundError("fabricator_not_found", key=key)
-        return self._bays[fabricator_id]
 
     def key_of(self, fabricator_id: int) -> str:
         """Give the key of a fabricator's id, or raise `NotFoundError`."""
-        if (bay := self._bays.get(fabricator_id)) is None:
-            raise NotFoundError("fabricator_not_found", key=str(fabricator_id))
-        return bay.key
+        return self._fleet.by_id(fabricator_id).key
 
     # Looking
 
@@ -304,11 +182,13 @@ class Farm:
         return self._draw(key)
 
     def _draw(self, key: str) -> FabricatorView:
-        return draw.fabricator_view(self._find(key), self._utcnow(), self._monotonic())
+        return draw.fabricator_view(
+            self._fleet.find(key), self._utcnow(), self._monotonic()
+        )
 
     def views(self) -> tuple[FabricatorView, ...]:
         """Draw all fabricators in their order."""
-        bays = sorted(self._bays.values(), key=lambda bay: bay.record.position)
+        bays = sorted(self._fleet.bays, key=lambda bay: bay.record.position)
         return tuple(self._draw(bay.key) for bay in bays)
 
     def farm_view(self) -> FarmView:
@@ -334,9 +214,9 @@ class Farm:
         """Give the queue in its order: of the whole farm, or what one could take."""
         book = self._ledger.book
         if key is None:
-            bays, jobs = list(self._bays.values()), book.queued()
+            bays, jobs = list(self._fleet.bays), book.queued()
         else:
-            bay = self._find(key)
+            bay = self._fleet.find(key)
             bays, jobs = [bay], book.line(bay.id, bay.driver.capabilities)
         return draw.queued_jobs(book, bays, jobs, self._utcnow(), self._monotonic())
 
@@ -375,7 +255,7 @@ class Farm:
                 plate=plate,
                 copies=copies,
                 priority=priority,
-                target=None if target is None else self._find(target).id,
+                target=None if target is None else self._fleet.find(target).id,
                 shortest=shortest,
                 hold=hold,
                 not_before=not_before,
@@ -390,15 +270,15 @@ class Farm:
         self,
         job_id: int,
         *,
-        target: str | None | EllipsisType = ...,
+        target: str | EllipsisType | None = ...,
         priority: int | EllipsisType = ...,
         hold: bool | EllipsisType = ...,
-        not_before: datetime | None | EllipsisType = ...,
+        not_before: datetime | EllipsisType | None = ...,
     ) -> Job:
         """Change what is given of a queued job."""
         wanted: dict[str, object] = {}
         if target is not ...:
-            wanted["target"] = None if target is None else self._find(target).id
+            wanted["target"] = None if target is None else self._fleet.find(target).id
         if priority is not ...:
             wanted["priority"] = priority
         if hold is not ...:
@@ -412,85 +292,77 @@ class Farm:
         return await whole(self._jobs.remove(job_id))
 
     async def requeue(
-        self, job_id: int, *, target: str | None | EllipsisType = ...
+        self, job_id: int, *, target: str | EllipsisType | None = ...
     ) -> Job:
         """Queue a job that is over once more, as a new job that names its origin."""
         if target is ...:
             return await whole(self._jobs.requeue(job_id))
-        wanted = None if target is None else self._find(target).id
+        wanted = None if target is None else self._fleet.find(target).id
         return await whole(self._jobs.requeue(job_id, target=wanted))
 
     # The machine
 
     async def start(self, key: str, job_id: int | None = None) -> Job:
         """Start the next job by hand, or this one; returns once it is claimed."""
-        bay = self._find(key)
-        job = None
-        if job_id is not None:
-            job = self._jobs.queued(job_id)
-            self._jobs.check_startable(bay, job)
+        bay = self._fleet.find(key)
+        job = None if job_id is None else await self._jobs.find_queued(job_id)
         return await whole(self._dispatcher.by_hand(bay, job))
 
     async def pause(self, key: str) -> Job | None:
         """Pause the print; None for one that is not ours."""
-        return await whole(self._commands.pause(self._find(key)))
+        return await whole(self._commands.pause(self._fleet.find(key)))
 
     async def resume(self, key: str) -> Job | None:
         """Go on with a paused print."""
-        return await whole(self._commands.resume(self._find(key)))
+        return await whole(self._commands.resume(self._fleet.find(key)))
 
     async def cancel(self, key: str) -> Job | None:
         """End the print, or the start that is under way."""
-        return await whole(self._commands.cancel(self._find(key)))
+        return await whole(self._commands.cancel(self._fleet.find(key)))
 
     async def release(self, key: str, rating: Rating = Rating.GOOD) -> FabricatorView:
         """A person says that the bed is clear, and how the part came out."""
-        await whole(self._commands.release(self._find(key), rating))
+        await whole(self._commands.release(self._fleet.find(key), rating))
         self._dispatcher.kick()
         return self._draw(key)
 
     async def set_auto_start(self, key: str, on: bool) -> None:
         """Let the fabricator take the next job by itself, or not."""
-        bay = self._find(key)
-        await whole(
-            self._ledger.commit(fabricators=[replace(bay.record, auto_start=on)])
-        )
+        await whole(self._commands.set_auto_start(self._fleet.find(key), on=on))
 
     async def set_maintenance(self, key: str, on: bool) -> None:
         """Take the fabricator out of the farm's work, or back in."""
-        await whole(self._commands.set_maintenance(self._find(key), on=on))
+        await whole(self._commands.set_maintenance(self._fleet.find(key), on=on))
 
     async def send_gcode(
         self, key: str, lines: Sequence[str], *, force: bool = False
     ) -> tuple[tuple[str, ...], ...]:
         """Send G-code lines; gives the answers to each. Refused in a print unless forced."""
-        return await self._commands.send_gcode(self._find(key), lines, force=force)
+        return await self._commands.send_gcode(
+            self._fleet.find(key), lines, force=force
+        )
 
     async def set_target(self, key: str, heater: str, celsius: float) -> None:
         """Set a heater's target in °C; 0 is off."""
-        await self._commands.set_target(self._find(key), heater, celsius)
+        await self._commands.set_target(self._fleet.find(key), heater, celsius)
 
     # What happens
 
     def _observed(self, bay: Bay) -> None:
         """A driver replaced its snapshot."""
-        if self._bays.get(bay.id) is not bay:
+        if not self._fleet.has(bay):
             return
         bay.observe(self._monotonic(), self._utcnow())
         if bay.connected:
-            if (handle := self._offline.pop(bay.id, None)) is not None:
-                handle.cancel()
+            bay.keep_loss_quiet()
             if bay.unsettled:
                 bay.post(Edge.SETTLE)
             if bay.told_offline:
                 bay.told_offline = False
                 bay.post(Edge.ONLINE)
-        elif bay.seen_before and not bay.told_offline and bay.id not in self._offline:
-            self._offline[bay.id] = asyncio.get_running_loop().call_later(
-                OFFLINE_FOR, bay.post, Edge.OFFLINE
-            )
-        bay.seen_before |= bay.connected
-        if bay.external and bay.record.bed_clear:
+        else:
+            bay.announce_loss(OFFLINE_FOR)
+        if bay.foreign:
             bay.post(Edge.EXTERNAL)
         if milestone_due(bay):
             bay.post(Edge.MILESTONE)
@@ -503,7 +375,7 @@ class Farm:
 
     def _changed(self) -> None:
         """The queue, a record or a job changed: everybody's numbers may be others."""
-        for bay in self._bays.values():
+        for bay in self._fleet.bays:
             self._watchers.touch(bay.key, draw.status(bay))
         self._dispatcher.kick()
 

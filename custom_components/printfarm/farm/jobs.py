@@ -9,11 +9,13 @@ from . import events, queue
 from .bay import Bay
 from .errors import ConflictError, InvalidError, NotFoundError
 from .ledger import Ledger
-from .library import Library
+from .library import TOO_LARGE, Library
 from .model import ENDED, AnalysisState, Job, JobStatus, NewJob, StoredFile
 from .runs import Teller
 
 MOST_COPIES = 1000
+HIGHEST_PRIORITY = 1000
+"""And the lowest is its negative."""
 
 
 class Jobs:
@@ -36,12 +38,19 @@ class Jobs:
 
     async def find(self, job_id: int) -> Job:
         """Give a job, open or ended, or raise `NotFoundError`."""
-        job = self._ledger.book.job(job_id) or await self._ledger.storage.job(job_id)
+        job = self._ledger.book.job(job_id)
+        if job is None and 0 < job_id < TOO_LARGE:
+            job = await self._ledger.storage.job(job_id)
         if job is None:
             raise NotFoundError("job_not_found", job=str(job_id))
         return job
 
-    def queued(self, job_id: int) -> Job:
+    async def find_queued(self, job_id: int) -> Job:
+        """Give a queued job; raises `NotFoundError`, or `ConflictError` where it is not."""
+        await self.find(job_id)
+        return self._queued(job_id)
+
+    def _queued(self, job_id: int) -> Job:
         """Give a queued job that nobody reaches for; else raise `ConflictError`."""
         job = self._ledger.book.job(job_id)
         if (
@@ -51,20 +60,6 @@ class Jobs:
         ):
             raise ConflictError("job_not_queued", job=str(job_id))
         return job
-
-    def check_startable(self, bay: Bay, job: Job) -> None:
-        """Raise `ConflictError` where this job cannot be printed on this fabricator.
-
-        A hold or a schedule does not keep back a start that a person asks for by name.
-        """
-        file = self._ledger.book.file(job)
-        if job.target not in (None, bay.id):
-            raise ConflictError("job_meant_for_other", job=str(job.id))
-        asked = replace(job, hold=False, not_before=None)
-        if (reason := queue.unready(asked, file, self._utcnow())) is not None:
-            raise ConflictError("not_startable", reason=reason.value)
-        if not queue.fits(file, job.plate, bay.driver.capabilities):
-            raise ConflictError("not_startable", reason="does_not_fit")
 
     async def add(
         self,
@@ -82,6 +77,7 @@ class Jobs:
         """Append `copies` jobs of a file. Raises `InvalidError`, `NotFoundError`."""
         if not 1 <= copies <= MOST_COPIES:
             raise InvalidError("copies_invalid", most=str(MOST_COPIES))
+        _check_priority(priority)
         if name is not None and not 0 < len(name.strip()) <= 200:
             raise InvalidError("name_invalid", name=name[:40])
         if not_before is not None and not_before.tzinfo is None:
@@ -145,61 +141,83 @@ class Jobs:
 
     async def _append(self, new: list[NewJob]) -> tuple[Job, ...]:
         now = self._utcnow()
-        told = [
-            events.JobAdded(at=now, file_name=job.name, fabricator_id=job.target)
-            for job in new
-        ]
-        committed = await self._ledger.add_jobs(new, now, told)
+        async with self._ledger.queue_lock:
+            told = [
+                events.JobAdded(
+                    at=now,
+                    file_name=job.name,
+                    fabricator_id=job.target,
+                    fabricator_name=self._name_of(job.target),
+                )
+                for job in new
+            ]
+            committed = await self._ledger.add_jobs(new, now, told)
         return committed.jobs
+
+    def _name_of(self, target: int | None) -> str | None:
+        if target is None:
+            return None
+        if (bay := self._bays.get(target)) is None:
+            raise NotFoundError("fabricator_not_found", key=str(target))
+        return bay.record.name
 
     async def move(self, job_id: int, position: int) -> Job:
         """Put a queued job at this place of its priority's line."""
-        job = self.queued(job_id)
-        line = [
-            other
-            for other in self._ledger.book.queued()
-            if other.priority == job.priority and other.id != job.id
-        ]
-        changes = [
-            replace(other, position=place)
-            for other, place in queue.place(line, job, position)
-        ]
-        await self._ledger.commit(jobs=changes)
-        return self.queued(job_id)
+        await self.find(job_id)
+        async with self._ledger.queue_lock:
+            job = self._queued(job_id)
+            line = [
+                other
+                for other in self._ledger.book.queued()
+                if other.priority == job.priority and other.id != job.id
+            ]
+            changes = [
+                replace(other, position=place)
+                for other, place in queue.place(line, job, position)
+            ]
+            committed = await self._ledger.commit(jobs=changes)
+        return next(job for job in committed.jobs if job.id == job_id)
 
     async def change(self, job_id: int, wanted: Mapping[str, object]) -> Job:
         """Change fields of a queued job. A new priority goes behind its equals."""
-        job = self.queued(job_id)
-        when = wanted.get("not_before")
+        when, priority = wanted.get("not_before"), wanted.get("priority")
         if isinstance(when, datetime) and when.tzinfo is None:
             raise InvalidError("time_without_zone")
-        changed = replace(job, **wanted)  # type: ignore[arg-type]
-        if changed.priority != job.priority:
-            last = [
-                other.position
-                for other in self._ledger.book.queued()
-                if other.priority == changed.priority
-            ]
-            changed = replace(changed, position=max(last, default=0) + queue.STEP)
-        committed = await self._ledger.commit(jobs=[changed])
+        if isinstance(priority, int):
+            _check_priority(priority)
+        await self.find(job_id)
+        async with self._ledger.queue_lock:
+            job = self._queued(job_id)
+            changed = replace(job, **wanted)  # type: ignore[arg-type]
+            if changed.priority != job.priority:
+                last = [
+                    other.position
+                    for other in self._ledger.book.queued()
+                    if other.priority == changed.priority
+                ]
+                changed = replace(changed, position=max(last, default=0) + queue.STEP)
+            if changed == job:
+                return job
+            committed = await self._ledger.commit(jobs=[changed])
         return committed.jobs[0]
 
     async def remove(self, job_id: int) -> Job:
         """Take a queued job out of the queue. It stays in the history, as cancelled."""
         await self.find(job_id)
-        job = replace(
-            self.queued(job_id),
-            status=JobStatus.CANCELLED,
-            reason="removed",
-            ended_at=self._utcnow(),
-        )
-        committed = await self._ledger.commit(
-            jobs=[job], events=[self._teller.make(events.JobRemoved, job=job)]
-        )
+        async with self._ledger.queue_lock:
+            job = replace(
+                self._queued(job_id),
+                status=JobStatus.CANCELLED,
+                reason="removed",
+                ended_at=self._utcnow(),
+            )
+            committed = await self._ledger.commit(
+                jobs=[job], events=[self._teller.make(events.JobRemoved, job=job)]
+            )
         return committed.jobs[0]
 
     async def requeue(
-        self, job_id: int, *, target: int | None | EllipsisType = ...
+        self, job_id: int, *, target: int | EllipsisType | None = ...
     ) -> Job:
         """Queue a job that is over again. Raises `ConflictError` while it is not."""
         job = await self.find(job_id)
@@ -225,3 +243,8 @@ class Jobs:
             ]
         )
         return again
+
+
+def _check_priority(priority: int) -> None:
+    if abs(priority) > HIGHEST_PRIORITY:
+        raise InvalidError("priority_invalid", most=str(HIGHEST_PRIORITY))

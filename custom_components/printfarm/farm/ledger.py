@@ -1,15 +1,17 @@
 """The one way to change anything: commit first, then show it, then tell it."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 import logging
+from typing import Any
 
 from .book import Book
-from .errors import StaleError, StorageError
+from .errors import StorageError
 from .events import FarmEvent
 from .model import FabricatorRecord, Job, NewJob
 from .storage import Committed, Loaded, Storage
+from .whole import whole
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -17,6 +19,16 @@ RETRY_AFTER = 5.0
 """Seconds between attempts to keep something that has already happened."""
 _DISTRUST_FOR = 30.0
 """Seconds after a failed commit for which nothing new is started."""
+_FOR_GOOD = frozenset(
+    {
+        "event_repeated",
+        "fabricator_taken",
+        "row_changed",
+        "row_missing",
+        "storage_closed",
+    }
+)
+"""Refusals that trying again does not heal."""
 
 type EventListener = Callable[[FarmEvent], None]
 
@@ -39,6 +51,8 @@ class Ledger:
         self._open = False
         self._failed_at: float | None = None
         self._marking: set[asyncio.Task[None]] = set()
+        self.queue_lock = asyncio.Lock()
+        """Guards "read queued jobs, decide, commit". Taken after a bay's own lock."""
         self.on_change: Callable[[], None] = lambda: None
 
     @property
@@ -51,7 +65,12 @@ class Ledger:
     def subscribe(self, listener: EventListener) -> Callable[[], None]:
         """Call `listener` with each event; gives back how to end that."""
         self._listeners.append(listener)
-        return lambda: self._listeners.remove(listener)
+
+        def unsubscribe() -> None:
+            if listener in self._listeners:
+                self._listeners.remove(listener)
+
+        return unsubscribe
 
     def go(self) -> None:
         """Subscribers are in place: hand out what was kept back, and all that follows."""
@@ -66,18 +85,15 @@ class Ledger:
         fabricators: Sequence[FabricatorRecord] = (),
         events: Sequence[FarmEvent] = (),
     ) -> Committed:
-        """Keep a change, or raise `StorageError` and change nothing."""
-        try:
-            done = await self.storage.commit(
-                jobs=jobs, fabricators=fabricators, events=events
+        """Keep a change, or raise `StorageError` and change nothing.
+
+        Memory follows the store also where whoever asked is cancelled meanwhile.
+        """
+        return await whole(
+            self._kept(
+                self.storage.commit(jobs=jobs, fabricators=fabricators, events=events)
             )
-        except StaleError:
-            raise
-        except StorageError:
-            self._failed_at = asyncio.get_running_loop().time()
-            raise
-        self._take_in(done)
-        return done
+        )
 
     async def commit_fact(
         self,
@@ -93,9 +109,9 @@ class Ledger:
                 done = await self.commit(
                     jobs=jobs, fabricators=fabricators, events=events
                 )
-            except StaleError:
-                raise
             except StorageError as err:
+                if err.key in _FOR_GOOD:
+                    raise
                 if not failed:
                     _LOGGER.error("Cannot store what happened, will try again: %s", err)
                 failed = True
@@ -109,7 +125,14 @@ class Ledger:
         self, jobs: Sequence[NewJob], at: datetime, events: Sequence[FarmEvent]
     ) -> Committed:
         """Append jobs to the queue."""
-        done = await self.storage.add_jobs(jobs, at, events)
+        return await whole(self._kept(self.storage.add_jobs(jobs, at, events)))
+
+    async def _kept(self, work: Coroutine[Any, Any, Committed]) -> Committed:
+        try:
+            done = await work
+        except StorageError:
+            self._failed_at = asyncio.get_running_loop().time()
+            raise
         self._take_in(done)
         return done
 

@@ -18,8 +18,7 @@ from typing import BinaryIO, Self
 import unicodedata
 from uuid import uuid4
 
-from ..gcode import FileKind, LayerIndex, RefusedError, Report
-from ..gcode import quick as look_quickly
+from ..gcode import LayerIndex, RefusedError, Report, StaleIndexError, detect
 from ..gcode.model import Refusal
 from .cache import Cache, Made
 from .errors import ConflictError, InvalidError, NotFoundError, StorageError
@@ -31,6 +30,11 @@ _LOGGER = logging.getLogger(__name__)
 
 MAX_SIZE = 4 * 1024**3
 """Bytes; the largest file that is taken."""
+TOO_LARGE = 2**63
+"""No id of any database comes that far."""
+RETRY_AFTER = 30.0
+"""Seconds between attempts to keep an analysis on a full disk."""
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
 _BLOCK = 1024 * 1024
 _NAME_LIMIT = 200
 
@@ -99,25 +103,18 @@ class Upload:
         for what cannot be a print, and `StorageError`.
         """
         await self._flush()
-        try:
-            await asyncio.to_thread(self._sync)
-            await asyncio.to_thread(look_quickly, self._path, self.name)
-        except OSError as err:
-            raise _storage_error(err) from err
+        await _on_disk(self._sync)
         return await whole(
             self._library.keep(self._path, self.name, self._hash.hexdigest(), self.size)
         )
 
     async def abort(self) -> None:
         """Throw away what has arrived. Safe after `finish`."""
-        await asyncio.shield(asyncio.to_thread(self._discard))
+        await _on_disk(self._discard)
 
     async def _flush(self) -> None:
         block, self._pending = bytes(self._pending), bytearray()
-        try:
-            await asyncio.to_thread(self._append, block)
-        except OSError as err:
-            raise _storage_error(err) from err
+        await _on_disk(self._append, block)
 
     def _append(self, block: bytes) -> None:
         if self._file is None:
@@ -158,24 +155,26 @@ class Library:
         self._analyse = analyse
         self._utcnow = utcnow
         self.max_size = max_size
-        self._readings: dict[int, asyncio.Task[StoredFile]] = {}
+        self._readings: dict[int, asyncio.Task[None]] = {}
+        self._keeping = asyncio.Lock()
+        """Guards the step between a file in its place and its row."""
+        self._making = asyncio.Lock()
         self.on_file: Callable[[StoredFile], None] = lambda _: None
+        self.on_delete: Callable[[int], None] = lambda _: None
 
     async def open(self) -> None:
         """Make the folders, clear half uploads, go on with unfinished analyses."""
-        try:
-            await asyncio.to_thread(self._tidy)
-        except OSError as err:
-            raise _storage_error(err) from err
+        await _on_disk(self._tidy)
         page = await self._storage.files(state=AnalysisState.PENDING, limit=10_000)
         for file in page.items:
             self._read(file)
 
     async def close(self) -> None:
         """Stop reading; what is unfinished is taken up at the next start."""
-        for task in tuple(self._readings.values()):
+        readings = tuple(self._readings.values())
+        for task in readings:
             task.cancel()
-        await asyncio.gather(*self._readings.values(), return_exceptions=True)
+        await asyncio.gather(*readings, return_exceptions=True)
 
     def new_upload(self, name: str) -> Upload:
         """Begin an upload. Raises `InvalidError` for a name that is none."""
@@ -183,23 +182,31 @@ class Library:
 
     async def keep(self, path: Path, name: str, sha256: str, size: int) -> StoredFile:
         """Take over a whole, synced file; `Upload.finish` calls this."""
-        kind = await asyncio.to_thread(_kind, path, name)
+        kind = await _on_disk(detect, path, name)
         target = self._files / sha256
-        try:
-            await asyncio.to_thread(_move, path, target)
-        except OSError as err:
-            raise _storage_error(err) from err
-        file = await self._storage.add_file(
-            sha256=sha256, name=name, kind=kind, size=size, at=self._utcnow()
-        )
+        async with self._keeping:
+            known = await _on_disk(target.exists)
+            await _on_disk(_move, path, target)
+            try:
+                file = await self._storage.add_file(
+                    sha256=sha256, name=name, kind=kind, size=size, at=self._utcnow()
+                )
+            except StorageError:
+                # Without a row nobody would ever find it, and a full disk stays full.
+                if not known:
+                    await _on_disk(target.unlink)
+                raise
         self.on_file(file)
-        if file.state is AnalysisState.PENDING:
+        if file.state is not AnalysisState.DONE:
             self._read(file)
         return file
 
     async def file(self, file_id: int) -> StoredFile:
         """Give one file, or raise `NotFoundError`."""
-        if (file := await self._storage.file(file_id)) is None:
+        file = None
+        if 0 < file_id < TOO_LARGE:
+            file = await self._storage.file(file_id)
+        if file is None:
             raise NotFoundError("file_not_found", file=str(file_id))
         return file
 
@@ -211,21 +218,26 @@ class Library:
 
     async def delete(self, file_id: int) -> None:
         """Delete a file that no open job needs."""
+        await whole(self._delete(file_id))
+
+    async def _delete(self, file_id: int) -> None:
         file = await self.file(file_id)
-        try:
-            await self._storage.delete_file(file_id)
-        except StorageError as err:
-            if err.key == "file_in_use":
-                raise ConflictError("file_in_use", file=file.name) from err
-            raise
-        if (reading := self._readings.pop(file_id, None)) is not None:
-            reading.cancel()
-        await asyncio.to_thread(self._forget, file)
+        async with self._keeping:
+            try:
+                await self._storage.delete_file(file_id)
+            except StorageError as err:
+                if err.key == "file_in_use":
+                    raise ConflictError("file_in_use", file=file.name) from err
+                raise
+            if (reading := self._readings.pop(file_id, None)) is not None:
+                reading.cancel()
+            self.on_delete(file_id)
+            await _on_disk(self._forget, file)
 
     async def analysed(self, file_id: int) -> StoredFile:
         """Give the file once its analysis is done or has failed."""
         if (reading := self._readings.get(file_id)) is not None:
-            return await asyncio.shield(reading)
+            await asyncio.wait([reading])
         return await self.file(file_id)
 
     def path(self, file: StoredFile) -> Path:
@@ -233,14 +245,14 @@ class Library:
         return self._files / file.sha256
 
     async def ready(self, file: StoredFile, plate: int) -> Ready:
-        """Make a plate ready to print. Raises `RefusedError` or `FarmError`."""
+        """Make a plate ready to print.
+
+        Raises `RefusedError`, `FarmError`, or `OSError` where the disk fails.
+        """
         source = self.path(file)
         if not await asyncio.to_thread(source.is_file):
             raise NotFoundError("file_not_found", file=file.name)
-        made = await self._made(file, plate)
-        if made is None:
-            raise InvalidError("plate_not_found", plate=str(plate))
-        index = await asyncio.to_thread(_load_index, made.index)
+        made, index = await self._made(file, plate)
         return Ready(source=source, gcode=made.gcode or source, index=index)
 
     async def thumbnail(self, file_id: int) -> bytes | None:
@@ -248,19 +260,39 @@ class Library:
         file = await self.analysed(file_id)
         if file.state is not AnalysisState.DONE:
             return None
-        await self._made(file, file.plates[0].plate)
+        try:
+            await self._made(file, file.plates[0].plate)
+        except OSError, RefusedError, InvalidError:
+            return None
         return await asyncio.to_thread(self._cache.picture, file.sha256)
 
-    async def _made(self, file: StoredFile, plate: int) -> Made | None:
+    async def _made(
+        self, file: StoredFile, plate: int
+    ) -> tuple[Made, LayerIndex | None]:
         """Find a plate in the cache, or read the file again where it is gone."""
-        made = await asyncio.to_thread(self._cache.find, file.sha256, plate)
-        if made is None:
-            report = await self._analyse(
-                self.path(file), file.name, self._cache.room(file)
-            )
-            await asyncio.to_thread(self._cache.keep, file, report)
-            made = await asyncio.to_thread(self._cache.find, file.sha256, plate)
-        return made
+        # One at a time: two would write over what the other just handed out.
+        async with self._making:
+            found = await asyncio.to_thread(self._find, file, plate)
+            if found is None:
+                room = self._cache.room(file)
+                report = await self._analyse(self.path(file), file.name, room)
+                await asyncio.to_thread(self._cache.keep, file, report)
+                found = await asyncio.to_thread(self._find, file, plate)
+        if found is None:
+            raise InvalidError("plate_not_found", plate=str(plate))
+        return found
+
+    def _find(
+        self, file: StoredFile, plate: int
+    ) -> tuple[Made, LayerIndex | None] | None:
+        """Give what is made of a plate, if all of it is there and sound."""
+        made = self._cache.find(file.sha256, plate)
+        if made is None or made.index is None:
+            return None if made is None else (made, None)
+        try:
+            return made, LayerIndex.load(made.index)
+        except StaleIndexError, OSError:
+            return None
 
     def _read(self, file: StoredFile) -> None:
         """Read a file in the background, once."""
@@ -269,50 +301,73 @@ class Library:
             self._readings[file.id] = task
             task.add_done_callback(lambda _: self._readings.pop(file.id, None))
 
-    async def _reading(self, file: StoredFile) -> StoredFile:
-        room = self._cache.room(file)
+    async def _reading(self, file: StoredFile) -> None:
+        """Read a file and keep what came of it; a full disk is waited for."""
+        complained = False
+        while True:
+            try:
+                read = await self._read_and_keep(file)
+            except NotFoundError:
+                return
+            except (OSError, StorageError) as err:
+                if not complained:
+                    _LOGGER.error("Cannot keep the analysis of %s: %s", file.name, err)
+                complained = True
+                await asyncio.sleep(RETRY_AFTER)
+            else:
+                self.on_file(read)
+                return
+
+    async def _read_and_keep(self, file: StoredFile) -> StoredFile:
+        """Raises `OSError` only where the disk is full."""
         try:
-            report = await self._analyse(self.path(file), file.name, room)
+            report = await self._analyse(
+                self.path(file), file.name, self._cache.room(file)
+            )
             await asyncio.to_thread(self._cache.keep, file, report)
         except RefusedError as err:
             error = err.reason.value
         except OSError as err:
+            if err.errno in _FULL:
+                raise
             _LOGGER.warning("Cannot read %s: %s", file.name, err)
             error = "file_unreadable"
         except Exception:
             _LOGGER.exception("The analysis of %s broke", file.name)
             error = "analysis_failed"
         else:
-            file = await self._storage.save_analysis(
+            return await self._storage.save_analysis(
                 file.id,
                 state=AnalysisState.DONE,
                 plates=[plate.analysis for plate in report.plates],
             )
-            self.on_file(file)
-            return file
-        file = await self._storage.save_analysis(
+        return await self._storage.save_analysis(
             file.id, state=AnalysisState.FAILED, error=error
         )
-        self.on_file(file)
-        return file
 
     def _tidy(self) -> None:
         self._incoming.mkdir(parents=True, exist_ok=True)
         self._cache.folder.mkdir(parents=True, exist_ok=True)
         for left in self._incoming.iterdir():
-            left.unlink()
+            left.unlink(missing_ok=True)
 
     def _forget(self, file: StoredFile) -> None:
         self.path(file).unlink(missing_ok=True)
         self._cache.forget(file.sha256)
 
 
-def _kind(path: Path, name: str) -> FileKind:
-    return look_quickly(path, name).kind
+async def _on_disk[**P, T](
+    work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
+) -> T:
+    """Do blocking work in a thread, and wait for it also when cancelled.
 
-
-def _load_index(path: Path | None) -> LayerIndex | None:
-    return None if path is None else LayerIndex.load(path)
+    A thread cannot be stopped: whoever tidied up behind one that still writes would
+    leave something lying about. Raises `StorageError` for `OSError`.
+    """
+    try:
+        return await whole(asyncio.to_thread(work, *args, **kwargs))
+    except OSError as err:
+        raise _storage_error(err) from err
 
 
 def _move(path: Path, target: Path) -> None:
@@ -327,7 +382,7 @@ def _move(path: Path, target: Path) -> None:
 
 def _storage_error(err: OSError) -> StorageError:
     """Name what the disk has against it."""
-    if err.errno in (errno.ENOSPC, errno.EDQUOT):
+    if err.errno in _FULL:
         return StorageError("storage_full")
     if err.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
         return StorageError("storage_unwritable")

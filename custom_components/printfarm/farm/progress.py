@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from ..fabricators.interface import Snapshot
 from ..gcode import LayerIndex, Position
 from .estimate import Anchor, remaining
+from .model import Job, JobStatus, StoredFile
 
 _STEADY = timedelta(seconds=60)
 """A finish time that moves by less stays as it is: people and graphs want it calm."""
@@ -64,6 +65,10 @@ def followed(
 
 def over(progress: Progress, *, whole: bool) -> Progress:
     """Give the progress as it stays to be seen after the end."""
+    index = progress.index
+    if whole and index is not None:
+        end = index.at(int(index.offsets[-1]))
+        progress = replace(progress, place=end, layer=end.layer, layers=end.layers)
     return replace(
         progress,
         done=1.0 if whole else progress.done,
@@ -71,6 +76,15 @@ def over(progress: Progress, *, whole: bool) -> Progress:
         anchor=None,
         finish=None,
     )
+
+
+def finished(job: Job, file: StoredFile | None) -> Progress:
+    """Give the progress of a job that is over, as far as job and file tell it."""
+    if job.status is not JobStatus.COMPLETED:
+        return Progress()
+    analysis = file.plate(job.plate) if file is not None else None
+    layers = analysis.layers if analysis is not None else None
+    return Progress(done=1.0, layer=layers, layers=layers, remaining=0.0)
 
 
 def _calm(old: datetime | None, left: float | None, now: datetime) -> datetime | None:

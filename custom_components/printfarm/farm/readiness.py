@@ -4,8 +4,13 @@ This is invariant I1: idle, released, open gates, fresh state. The claim itself 
 the store's business. Whatever is not known for certain counts as "no".
 """
 
-from ..fabricators.interface import MachineState, Snapshot
-from .model import FabricatorRecord, Job, JobStatus, WaitingReason
+from dataclasses import replace
+from datetime import datetime
+
+from ..fabricators.interface import Capabilities, MachineState, Snapshot
+from . import queue
+from .errors import ConflictError
+from .model import FabricatorRecord, Job, JobStatus, StoredFile, WaitingReason
 
 FRESH_FOR = 60.0
 """Seconds after its last word for which a machine's state is believed."""
@@ -56,3 +61,28 @@ def obstacle(
     if not storage_ok:
         return WaitingReason.STORAGE_FAILED
     return None
+
+
+def check_job(
+    job: Job,
+    file: StoredFile | None,
+    fabricator_id: int,
+    capabilities: Capabilities,
+    now: datetime,
+    *,
+    by_hand: bool,
+) -> None:
+    """Raise `ConflictError` where this job cannot be printed on this fabricator.
+
+    A hold or a schedule does not keep back a start that a person asks for.
+    """
+    if job.status is not JobStatus.QUEUED:
+        raise ConflictError("job_not_queued", job=str(job.id))
+    if job.target not in (None, fabricator_id):
+        raise ConflictError("job_meant_for_other", job=str(job.id))
+    asked = replace(job, hold=False, not_before=None) if by_hand else job
+    reason = queue.unready(asked, file, now)
+    if reason is None and not queue.fits(file, job.plate, capabilities):
+        reason = WaitingReason.DOES_NOT_FIT
+    if reason is not None:
+        raise ConflictError("not_startable", reason=reason.value)

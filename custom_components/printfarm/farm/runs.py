@@ -4,6 +4,7 @@ Each bay has one worker that takes its mailbox in order. Every change is committ
 before it is shown or told; an end and all that follows from it is one transaction.
 """
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -13,25 +14,22 @@ from ..fabricators.interface import (
     FabricatorError,
     MachineEvent,
     MachineEventType,
+    MachineState,
     Result,
 )
 from . import events, queue
 from .bay import Bay, Edge
 from .ledger import Ledger
-from .model import (
-    ENDED,
-    RUNNING,
-    FabricatorRecord,
-    Job,
-    JobStatus,
-    StoredFile,
-)
-from .progress import over
+from .model import ENDED, RUNNING, FabricatorRecord, Job, JobStatus, StoredFile
+from .progress import Progress, over
 from .recovery import RESULT_STATUS, certainly_unstarted, parked, unclaimed
 
 _LOGGER = logging.getLogger(__name__)
 
 MILESTONES = (25, 50, 75)
+OUTCOME_WITHIN = 30.0
+"""Seconds that a driver gets to say what became of a run."""
+_STARTABLE = frozenset({JobStatus.STARTING, JobStatus.UNKNOWN})
 
 _END_EVENT: Mapping[JobStatus, type[events.FarmEvent]] = {
     JobStatus.COMPLETED: events.PrintComplete,
@@ -117,15 +115,19 @@ class Runs:
                 bay.mailbox.task_done()
 
     async def begun(self, bay: Bay, job_id: int) -> None:
-        """Note that this job was seen printing. The bay's lock is held."""
+        """Note that this job was seen printing. The bay's lock is held.
+
+        A job that was given up to a person counts again: its own machine knows better.
+        """
         job = bay.held
-        if job is None or job.id != job_id or job.status is not JobStatus.STARTING:
+        if job is None or job.id != job_id or job.status not in _STARTABLE:
             return
-        job = replace(job, status=JobStatus.PRINTING, started_at=self._teller.utcnow())
-        await self._ledger.commit_fact(
-            jobs=[job],
-            events=[self._teller.make(events.PrintStarted, record=bay.record, job=job)],
-        )
+        told: list[events.FarmEvent] = []
+        if job.started_at is None:
+            job = replace(job, started_at=self._teller.utcnow())
+            told = [self._teller.make(events.PrintStarted, record=bay.record, job=job)]
+        job = replace(job, status=JobStatus.PRINTING, reason=None, reason_text=None)
+        await self._ledger.commit_fact(jobs=[job], events=told)
 
     async def park(self, bay: Bay, job: Job, *, reason: str, text: str | None) -> None:
         """Give a job up to a person: nobody knows what became of it. Lock held."""
@@ -150,10 +152,12 @@ class Runs:
         reason: str | None = None,
         text: str | None = None,
         bed_clear: bool = False,
+        seen: bool = True,
     ) -> None:
         """Write an end with all that follows from it, as one change. Lock held.
 
-        `bed_clear` is for ends that a person declares at the machine.
+        `bed_clear` is for ends that a person declares at the machine; that lifts a
+        halt, too. An end that was not `seen` has no known duration.
         """
         whole = status is JobStatus.COMPLETED
         done = 1.0 if whole else bay.progress.done
@@ -163,8 +167,11 @@ class Runs:
             job = replace(job, started_at=job.start_sent_at)
             told.append(make(events.PrintStarted, record=bay.record, job=job))
         file = self._ledger.book.file(job)
-        job = _ended(job, status, self._teller.utcnow(), file, done, reason, text)
+        job = _ended(job, status, self._teller.utcnow(), file, done, seen=seen)
+        job = replace(job, reason=reason, reason_text=text)
         record = replace(_counted(bay.record, job), bed_clear=bed_clear)
+        if bed_clear:
+            record = replace(record, halted=None)
         following = self._next_of(bay, job)
         told += [
             make(
@@ -182,13 +189,15 @@ class Runs:
                 next_job_id=following,
             ),
         ]
-        if self._last(job):
+        if self.is_last(job):
             told.append(make(events.QueueEmpty, record=record, job=job))
+        # In place before the commit shows the end: no view in between lacks its job.
+        bay.last_job, bay.last_file = job, file
+        bay.progress = over(bay.progress, whole=whole)
         committed = await self._ledger.commit_fact(
             jobs=[job], fabricators=[record], events=told
         )
-        bay.last_job, bay.last_file = committed.jobs[0], file
-        bay.progress = over(bay.progress, whole=whole)
+        bay.last_job = committed.jobs[0]
         self._on_end(bay)
 
     def _next_of(self, bay: Bay, over: Job) -> int | None:
@@ -199,7 +208,8 @@ class Runs:
                 return job.id
         return None
 
-    def _last(self, over: Job) -> bool:
+    def is_last(self, over: Job) -> bool:
+        """Tell whether nothing waits or prints besides this job."""
         book = self._ledger.book
         others = [job for job in book.holding() if job.id != over.id]
         return not book.queued() and not others
@@ -248,14 +258,14 @@ class Runs:
 
     async def _on_ended(self, bay: Bay, event: MachineEvent) -> None:
         job = bay.held
-        if job is None or event.run != job.id:
+        if event.run is None:
             await self._on_external(bay)
-            self._on_end(bay)
-            return
-        bay.unsettled = False
-        await self._settle_as(
-            bay, job, event.result or Result.UNKNOWN, event.reason, event.text
-        )
+        elif job is not None and event.run == job.id:
+            unsettled, bay.unsettled = bay.unsettled, False
+            result = event.result or Result.UNKNOWN
+            await self._settle_as(
+                bay, job, result, event.reason, event.text, seen=not unsettled
+            )
 
     async def _settle_as(
         self,
@@ -264,13 +274,15 @@ class Runs:
         result: Result,
         reason: str | None,
         text: str | None = None,
+        *,
+        seen: bool,
     ) -> None:
         status = RESULT_STATUS[result]
         if status is JobStatus.UNKNOWN:
             if job.status is not JobStatus.UNKNOWN:
                 await self.park(bay, job, reason=reason or "outcome_unknown", text=text)
             return
-        await self.end(bay, job, status, reason=reason, text=text)
+        await self.end(bay, job, status, reason=reason, text=text, seen=seen)
 
     async def _on_runout(self, bay: Bay, event: MachineEvent) -> None:
         await self._tell(bay, events.FilamentRunout, event)
@@ -308,15 +320,23 @@ class Runs:
             await self._ledger.commit_fact(jobs=[unclaimed(job, reason="restarted")])
             return
         try:
-            result = await bay.driver.outcome(job.id)
-        except FabricatorError as err:
-            _LOGGER.info("%s cannot tell yet: %s", bay.config.name, err)
+            async with asyncio.timeout(OUTCOME_WITHIN):
+                result = await bay.driver.outcome(job.id)
+        except (FabricatorError, TimeoutError) as err:
+            _LOGGER.info("%s cannot tell yet: %r", bay.config.name, err)
             return
         bay.unsettled = False
-        if result is None:
-            await self.begun(bay, job.id)
-        else:
-            await self._settle_as(bay, job, result, "restarted")
+        if result is not None:
+            await self._settle_as(bay, job, result, "restarted", seen=False)
+            return
+        await self.begun(bay, job.id)
+        # What happened to it meanwhile came as no event.
+        kind = {
+            MachineState.PAUSED: MachineEventType.PAUSED,
+            MachineState.PRINTING: MachineEventType.RESUMED,
+        }.get(bay.snapshot.state)
+        if kind is not None:
+            await self._handlers[kind](bay, MachineEvent(type=kind, run=job.id))
 
     async def _on_online(self, bay: Bay) -> None:
         await self._tell(bay, events.PrinterOnline)
@@ -327,11 +347,16 @@ class Runs:
             await self._tell(bay, events.PrinterOffline)
 
     async def _on_external(self, bay: Bay) -> None:
-        """Whatever somebody else printed: its part will lie on the bed."""
-        if bay.held is None and bay.record.bed_clear:
+        """Whatever somebody else printed: its part will lie on the bed, alone."""
+        record = bay.record
+        if bay.held is not None and not certainly_unstarted(bay.held):
+            return
+        if record.bed_clear or record.last_job_id is not None:
             await self._ledger.commit_fact(
-                fabricators=[replace(bay.record, bed_clear=False)]
+                fabricators=[replace(record, bed_clear=False, last_job_id=None)]
             )
+            bay.last_job = bay.last_file = None
+            bay.progress = Progress()
 
     async def _on_milestone(self, bay: Bay) -> None:
         job = bay.held
@@ -367,24 +392,23 @@ def _ended(
     at: datetime,
     file: StoredFile | None,
     done: float | None,
-    reason: str | None,
-    text: str | None,
+    *,
+    seen: bool,
 ) -> Job:
     """Give the job as it is once over. Filament counts by the share printed."""
     analysis = file.plate(job.plate) if file is not None else None
     length = analysis.filament_length if analysis is not None else None
     weight = analysis.filament_weight if analysis is not None else None
+    took = None
+    if seen and job.started_at is not None:
+        took = (at - job.started_at).total_seconds()
     return replace(
         job,
         status=status,
         ended_at=at,
-        duration=None
-        if job.started_at is None
-        else (at - job.started_at).total_seconds(),
+        duration=took,
         filament_length=None if length is None or done is None else length * done,
         filament_weight=None if weight is None or done is None else weight * done,
-        reason=reason,
-        reason_text=text,
     )
 
 

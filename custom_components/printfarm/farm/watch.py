@@ -36,12 +36,12 @@ class Watchers:
     def watch(self, key: str, listener: ViewListener) -> Callable[[], None]:
         """Show one fabricator to `listener`; gives the end of it."""
         self._listeners.setdefault(key, []).append(listener)
-        return lambda: self._listeners.get(key, []).remove(listener)
+        return lambda: _drop(self._listeners.get(key, []), listener)
 
     def watch_farm(self, listener: FarmListener) -> Callable[[], None]:
         """Show the farm to `listener`; gives the end of it."""
         self._farm_listeners.append(listener)
-        return lambda: self._farm_listeners.remove(listener)
+        return lambda: _drop(self._farm_listeners, listener)
 
     def touch(self, key: str, status: FabricatorStatus) -> None:
         """Something about this fabricator changed."""
@@ -96,3 +96,9 @@ class Watchers:
                     listener(view)
         except Exception:
             _LOGGER.exception("Could not show %s", key or "the farm")
+
+
+def _drop[T](listeners: list[T], listener: T) -> None:
+    """End a watch, also one that has ended with what it watched."""
+    if listener in listeners:
+        listeners.remove(listener)

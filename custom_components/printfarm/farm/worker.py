@@ -18,8 +18,7 @@ _LOGGER = logging.getLogger(__name__)
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PROGRAM = (
-    "import sys; sys.path.append(sys.argv.pop(1)); "
-    "from gcode.child import main; main()"
+    "import sys; sys.path.append(sys.argv.pop(1)); from gcode.child import main; main()"
 )
 """Our folder goes last: some of our platforms bear names of standard modules."""
 

@@ -1,0 +1,1 @@
+"""The domain, over the real store and scripted machines."""

@@ -1,0 +1,221 @@
+"""A machine that does what a test says, and remembers what it was told."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import override
+
+from custom_components.printfarm.fabricators.interface import (
+    Capabilities,
+    EventListener,
+    Fabricator,
+    FabricatorConfig,
+    MachineEvent,
+    MachineEventType,
+    MachineState,
+    Result,
+    SnapshotListener,
+    StartOutcome,
+    Task,
+)
+
+type Answer[T] = T | Exception | Callable[[], T]
+"""What a machine answers: a value, an error to raise, or something to do first."""
+
+
+class Gate:
+    """Lets callers through, or keeps them until it is opened."""
+
+    def __init__(self) -> None:
+        """Open at first."""
+        self._open = asyncio.Event()
+        self._open.set()
+        self.waiting = 0
+
+    def shut(self) -> None:
+        """Keep whoever comes."""
+        self._open.clear()
+
+    def open(self) -> None:
+        """Let all through."""
+        self._open.set()
+
+    async def __call__(self) -> None:
+        """Pass, as soon as the gate is open."""
+        self.waiting += 1
+        try:
+            await self._open.wait()
+        finally:
+            self.waiting -= 1
+
+
+class FakeFabricator(Fabricator):
+    """One scripted machine.
+
+    `log` has everything that it was told, in order, as tuples. The answers to come
+    are plain attributes; the gates make it slow.
+    """
+
+    def __init__(
+        self,
+        config: FabricatorConfig,
+        on_snapshot: SnapshotListener,
+        on_event: EventListener,
+        *,
+        monotonic: Callable[[], float],
+    ) -> None:
+        """Be off."""
+        super().__init__(config, on_snapshot, on_event)
+        self._monotonic = monotonic
+        self.log: list[tuple[object, ...]] = []
+        self.tasks: list[Task] = []
+        self.can = Capabilities()
+        self.transferring = Gate()
+        self.starting = Gate()
+        self.closing = Gate()
+        self.asking = Gate()
+        self.transfer_answer: Answer[None] = None
+        self.start_answer: Answer[StartOutcome] = StartOutcome.STARTED
+        self.command_answer: Answer[tuple[str, ...]] = ("ok",)
+        self.outcomes: dict[int, Answer[Result | None]] = {}
+        self.run_answer: Answer[None] = None
+        self.runs = 0
+        self.closed = False
+
+    @property
+    @override
+    def capabilities(self) -> Capabilities:
+        return self.can
+
+    @override
+    async def run(self) -> None:
+        self.runs += 1
+        _say(self.run_answer)
+        await asyncio.Event().wait()
+
+    @override
+    async def close(self) -> None:
+        self.log.append(("close",))
+        await self.closing()
+        self.closed = True
+
+    @override
+    async def transfer(self, task: Task) -> None:
+        self.log.append(("transfer", task.run))
+        await self.transferring()
+        _say(self.transfer_answer)
+
+    @override
+    async def start(self, task: Task) -> StartOutcome:
+        self.log.append(("start", task.run))
+        self.tasks.append(task)
+        await self.starting()
+        outcome = _say(self.start_answer)
+        if outcome is StartOutcome.STARTED:
+            self.printing(task.run)
+        return outcome
+
+    @override
+    async def pause(self) -> None:
+        self.log.append(("pause",))
+
+    @override
+    async def resume(self) -> None:
+        self.log.append(("resume",))
+
+    @override
+    async def cancel(self) -> None:
+        self.log.append(("cancel",))
+
+    @override
+    async def command(self, line: str) -> tuple[str, ...]:
+        self.log.append(("command", line))
+        return _say(self.command_answer)
+
+    @override
+    async def set_target(self, heater: str, celsius: float) -> None:
+        self.log.append(("set_target", heater, celsius))
+
+    @override
+    async def outcome(self, run: int) -> Result | None:
+        self.log.append(("outcome", run))
+        await self.asking()
+        return _say(self.outcomes.get(run, Result.UNKNOWN))
+
+    # What the test lets happen on the machine.
+
+    @property
+    def waiting(self) -> bool:
+        """Whether somebody stands before a gate."""
+        gates = (self.transferring, self.starting, self.closing, self.asking)
+        return any(gate.waiting for gate in gates)
+
+    @property
+    def starts(self) -> list[int]:
+        """The jobs whose start was sent, in order."""
+        return [told[1] for told in self.log if told[0] == "start"]  # type: ignore[misc]
+
+    def told(self, word: str) -> int:
+        """Count how often it was told this."""
+        return sum(told[0] == word for told in self.log)
+
+    def show(self, state: MachineState | None = None, **changes: object) -> None:
+        """Be seen in this state, now."""
+        changes.setdefault("seen", self._monotonic())
+        if state is not None:
+            changes["state"] = state
+        self._report(replace(self.snapshot, **changes))  # type: ignore[arg-type]
+
+    def idle(self) -> None:
+        """Be on and do nothing."""
+        self.show(MachineState.IDLE, run=None, file_name=None, error=None)
+
+    def offline(self) -> None:
+        """Answer no more."""
+        self.show(MachineState.OFFLINE, seen=self.snapshot.seen)
+
+    def printing(self, run: int | None, **changes: object) -> None:
+        """Print this job, or None for something of its own."""
+        self.show(MachineState.PRINTING, run=run, **changes)
+
+    def say(
+        self,
+        kind: MachineEventType,
+        run: int | None,
+        *,
+        result: Result | None = None,
+        reason: str | None = None,
+        text: str | None = None,
+    ) -> None:
+        """Tell an event."""
+        self._announce(
+            MachineEvent(type=kind, run=run, result=result, reason=reason, text=text)
+        )
+
+    def end(
+        self,
+        result: Result = Result.COMPLETED,
+        reason: str | None = None,
+        text: str | None = None,
+    ) -> int | None:
+        """Come to the end of what it prints."""
+        run = self.snapshot.run
+        self.idle()
+        self.say(MachineEventType.ENDED, run, result=result, reason=reason, text=text)
+        return run
+
+    def paused(self, reason: str | None = None) -> None:
+        """Stand still in the middle of a print."""
+        self.show(MachineState.PAUSED)
+        self.say(MachineEventType.PAUSED, self.snapshot.run, reason=reason)
+
+    def resumed(self) -> None:
+        """Go on."""
+        self.show(MachineState.PRINTING)
+        self.say(MachineEventType.RESUMED, self.snapshot.run)
+
+
+def _say[T](answer: Answer[T]) -> T:
+    if isinstance(answer, Exception):
+        raise answer
+    return answer() if callable(answer) else answer
