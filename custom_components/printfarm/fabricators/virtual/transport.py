@@ -8,8 +8,8 @@ from .board import Board
 UNLIMITED = 0.0
 """Speed at which firmware time jumps over every wait of a busy board."""
 
-STEPS_PER_TURN = 64
-"""Commands and jumps in time before the event loop gets its turn: about 1 ms."""
+STEPS_PER_TURN = 32
+"""Commands and jumps in time before the event loop gets its turn: 1 to 3 ms."""
 
 
 class Clock:
