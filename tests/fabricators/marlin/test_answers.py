@@ -40,9 +40,7 @@ def _report(*readings: Reading, waiting: bool = False) -> TemperatureReport:
         (
             "ok T:21.95 /0.00 B:-3.5 /60.00 @:0 B@:0",
             Ok(
-                temperatures=_report(
-                    Reading("T", 21.95, 0.0), Reading("B", -3.5, 60.0)
-                )
+                temperatures=_report(Reading("T", 21.95, 0.0), Reading("B", -3.5, 60.0))
             ),
         ),
         ("ok X:1.00", Ok()),
@@ -105,7 +103,10 @@ def _report(*readings: Reading, waiting: bool = False) -> TemperatureReport:
         ),
         ('echo:Unknown command: "M155 S1"', UnknownCommand("M155 S1")),
         ('echo:Unknown command: ""', UnknownCommand("")),
-        ("//action:prompt_begin Nozzle Parked", Action("prompt_begin", "Nozzle Parked")),
+        (
+            "//action:prompt_begin Nozzle Parked",
+            Action("prompt_begin", "Nozzle Parked"),
+        ),
         ("// action:pause", Action("pause", "")),
         ("echo:SD card ok", Text("echo:SD card ok")),
         ("\x00start", Banner("start")),
