@@ -35,10 +35,13 @@ G1 X100 Y10 E5
 G1 Z0.4
 G1 X10 Y10 E9
 """
-LONG = b"""; a print of hours, in which anything may happen
+LONG = (
+    b"""; a print of hours, in which anything may happen
 G28
 G1 Z0.2 F3000
-""" + b"G1 X100 Y10 E5 F60\nG1 X10 Y10 E9 F60\n" * 200
+"""
+    + b"G1 X100 Y10 E5 F600\nG1 X10 Y10 E9 F600\n" * 2000
+)
 
 WITHIN = 20.0
 """Seconds after which something that should happen has not."""

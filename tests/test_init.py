@@ -216,10 +216,13 @@ async def test_moved(home: Home) -> None:
     """Another place for the data is the one change that needs a reload."""
     await home.queue(hold=True)
     runtime = home.runtime
-    home.hass.config_entries.async_update_entry(home.entry, data={"folder": "elsewhere"})
+    home.hass.config_entries.async_update_entry(
+        home.entry, data={"folder": "elsewhere"}
+    )
     await until(
-        lambda: home.entry.state is ConfigEntryState.LOADED
-        and home.runtime is not runtime
+        lambda: (
+            home.entry.state is ConfigEntryState.LOADED and home.runtime is not runtime
+        )
     )
     await home.hass.async_block_till_done()
     assert await home.jobs() == ()

@@ -61,7 +61,8 @@ class Texts:
                 self._optional(step, given)
                 for option in result["menu_options"]:
                     self.need(f"{step}.menu_options.{option}", given)
-            case FlowResultType.ABORT:
+            # Some reasons are Home Assistant's own, with texts of its own.
+            case FlowResultType.ABORT if not result.get("translation_domain"):
                 self.need(f"{where}.abort.{result['reason']}", given)
 
     def _optional(self, step: str, given: Mapping[str, Any] | None) -> None:
