@@ -356,3 +356,11 @@ def test_empty_file(bench: Bench) -> None:
     """A file without commands is done at once."""
     bench.print([])
     assert bench.ending == RunEnded(Ending.COMPLETED)
+
+
+def test_hello_after_boot() -> None:
+    """A board that greets is answered at once, not at the next try."""
+    bench = Bench()
+    bench.until(lambda: bench.engine.phase is Phase.READY, 0.5)
+    slow = Bench("marlin_1")
+    slow.until(lambda: slow.engine.phase is Phase.READY, 3.0)

@@ -211,7 +211,8 @@ class Engine:
         """
         self._lines = LineBuffer()
         self.heard_anything = False
-        return self._greet(now)
+        self._greet(now)
+        return self._link.take_output()
 
     def receive(self, data: bytes, now: float) -> bytes:
         """Take what the board has said."""
@@ -549,7 +550,7 @@ class Engine:
 
     # Hello
 
-    def _greet(self, now: float) -> bytes:
+    def _greet(self, now: float) -> None:
         """Begin from nothing with a board that may or may not be listening yet."""
         self.phase = Phase.GREETING
         self.firmware = None
@@ -561,7 +562,6 @@ class Engine:
         self.dialog = Dialog()
         self._link.reset(now)
         self._say_hello(now)
-        return self._link.take_output()
 
     def _say_hello(self, now: float) -> None:
         self._link.blind(b"\n" + encode(0, b"M110 N0").rstrip())
