@@ -55,7 +55,7 @@ _TAIL = 4000
 
 
 class HomeError(Exception):
-    """Home Assistant did not start, or went away; says what it last printed."""
+    """Home Assistant did not start, or went away; says why, as far as it is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,17 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((LOOPBACK, 0))
         return int(probe.getsockname()[1])
+
+
+def _is_taken(port: int) -> bool:
+    """Tell whether something listens; one that has just ended does not count."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((LOOPBACK, port))
+        except OSError:
+            return True
+    return False
 
 
 def write_home(
@@ -272,6 +283,9 @@ async def boot(
     Raises:
         HomeError: it did not start; nothing is left running.
     """
+    # It would start all the same, without its server, and never be up.
+    if _is_taken(home.port):
+        raise HomeError(f"Port {home.port} is taken by another program")
     environment = {
         name: value
         for name, value in os.environ.items()

@@ -2,11 +2,12 @@
 
 from http import HTTPStatus
 from pathlib import Path
+import socket
 
 from aiohttp import ClientSession
 import pytest
 
-from scripts.devhome import HomeError, boot, free_port, write_home
+from scripts.devhome import LOOPBACK, HomeError, boot, free_port, write_home
 
 pytestmark = [pytest.mark.live, pytest.mark.usefixtures("socket_enabled")]
 
@@ -56,6 +57,14 @@ async def test_a_home_that_does_not_start_says_why(tmp_path: Path) -> None:
         await boot(home, arguments=["--no-such-option"])
 
 
+async def test_a_taken_port_is_said_at_once(tmp_path: Path) -> None:
+    """Home Assistant itself would go on without a server."""
+    with socket.create_server((LOOPBACK, 0)) as other:
+        home = write_home(tmp_path / "home", other.getsockname()[1])
+        with pytest.raises(HomeError, match=f"Port {home.port} is taken"):
+            await boot(home)
+
+
 async def test_a_home_that_takes_too_long_is_stopped(tmp_path: Path) -> None:
     """Patience ends, and nothing is left running."""
     home = write_home(tmp_path / "home", free_port())
@@ -68,9 +77,9 @@ async def _command(
 ) -> None:
     """Send one command over the websocket API."""
     token = session.headers["Authorization"].removeprefix("Bearer ")
-    async with session.ws_connect("/api/websocket") as socket:
-        assert (await socket.receive_json())["type"] == "auth_required"
-        await socket.send_json({"type": "auth", "access_token": token})
-        assert (await socket.receive_json())["type"] == "auth_ok"
-        await socket.send_json({"id": 1, "type": kind, **arguments})
-        assert (await socket.receive_json())["success"]
+    async with session.ws_connect("/api/websocket") as channel:
+        assert (await channel.receive_json())["type"] == "auth_required"
+        await channel.send_json({"type": "auth", "access_token": token})
+        assert (await channel.receive_json())["type"] == "auth_ok"
+        await channel.send_json({"id": 1, "type": kind, **arguments})
+        assert (await channel.receive_json())["success"]
