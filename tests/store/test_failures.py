@@ -12,7 +12,11 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, InvalidRequestError
 from custom_components.printfarm.farm.errors import StorageError
 from custom_components.printfarm.farm.events import BedCleared
 from custom_components.printfarm.store import migrations
-from custom_components.printfarm.store.database import Database
+from custom_components.printfarm.store.database import (
+    Database,
+    _prepare_sqlite,
+    database_url,
+)
 from custom_components.printfarm.store.failures import storage_error
 from custom_components.printfarm.store.repository import Repository, open_repository
 
@@ -29,7 +33,6 @@ async def test_full_disk(database: Database, repository: Repository) -> None:
         with database._sqlite() as raw:
             raw.execute(f"PRAGMA max_page_count={pages}")
 
-    await database.run(lambda session: None)
     await database._call(lambda: limit("1"))
     before = await repository.load()
     long = "x" * 500
@@ -92,6 +95,44 @@ async def test_corrupt_file_is_left_alone(path: Path, where: int) -> None:
         await open_repository(path)
     assert refused.value.key == "storage_corrupt"
     assert path.read_bytes() == broken
+
+
+def test_connection_that_fails_at_once_is_closed(path: Path) -> None:
+    """Nothing keeps hold of a file that is no database."""
+    path.write_bytes(b"\xa5" * 8192)
+    raw = sqlite3.connect(path)
+    with pytest.raises(sqlite3.DatabaseError):
+        _prepare_sqlite(raw, None)
+    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
+        raw.execute("SELECT 1")
+
+
+async def test_folder_without_locks(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network share that knows no locks is refused, and left to itself."""
+
+    def no_locks(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fcntl.flock", no_locks)
+        with pytest.raises(StorageError) as refused:
+            await open_repository(path)
+    assert refused.value.key == "storage_failed"
+    assert not path.exists()
+    await (await open_repository(path)).close()
+
+
+async def test_what_a_server_says_is_not_repeated() -> None:
+    """A driver's own error may quote the address, so the chain ends at ours."""
+    database = Database(database_url("sqlite://"))
+    await database.open()
+    with pytest.raises(StorageError) as refused:
+        await database.run(lambda session: session.execute(text("SELECT hunter2")))
+    await database.close()
+    assert refused.value.__cause__ is None
+    assert refused.value.__suppress_context__
 
 
 async def test_page_that_rots_later(path: Path) -> None:

@@ -110,6 +110,14 @@ async def test_very_long_name(repository: Repository, file: StoredFile) -> None:
     assert (await repository.jobs(JobFilter(text="SSSS"))).items == (job,)
 
 
+async def test_renamed_job(repository: Repository, file: StoredFile) -> None:
+    """It is found by its new name and no longer by the old."""
+    job = await add_job(repository, file, name="old")
+    (job,) = (await repository.commit(jobs=[replace(job, name="New")])).jobs
+    assert (await repository.jobs(JobFilter(text="new"))).items == (job,)
+    assert (await repository.jobs(JobFilter(text="old"))).items == ()
+
+
 async def test_files(repository: Repository) -> None:
     """By text and state, newest first, in pages."""
     files = [await add_file(repository, name) for name in NAMES]
