@@ -3,7 +3,7 @@
 Home Assistant installs the requirements of a component when it is first used. Tests
 and the demo do not wait for that, so they are read here from the manifests of the
 installed Home Assistant: those of the components named in pyproject.toml, of the kinds
-of entity (every start sets them all up), of all that these depend on, and of this
+of entity (every start sets them up), of all that these depend on, and of this
 integration.
 """
 
@@ -62,12 +62,12 @@ def requirements(start: Iterable[str], components: Path) -> set[str]:
 def main() -> None:
     """Print them in order."""
     with (ROOT / "pyproject.toml").open("rb") as project:
-        named = tomllib.load(project)["tool"]["printfarm"]["components"]
+        settings = tomllib.load(project)["tool"]["printfarm"]
     own = json.loads(MANIFEST.read_text(encoding="utf-8"))
     components = installed_components()
     start = [
-        *named,
-        *entity_components(components),
+        *settings["components"],
+        *(set(entity_components(components)) - set(settings["left_out"])),
         *own.get("dependencies", ()),
         *own.get("after_dependencies", ()),
     ]
