@@ -14,7 +14,8 @@ SECTIONS = {
     "device_automation", "entity", "exceptions", "issues", "options",
     "preview_features", "selector", "services", "system_health", "title", "triggers",
 }  # fmt: skip
-# Calls with a translation key whose text is not an exception's.
+# How the names of exceptions end, Home Assistant's and ours.
+EXCEPTIONS = ("Error", "Failed", "NotReady")
 ISSUES = {"async_create_issue", "create_issue"}
 FLOW_TEXTS = {
     "async_show_form": ("step_id", "step"),
@@ -60,13 +61,11 @@ def entity_keys(root: Path, found: list[Call]) -> Iterator[tuple[str, str]]:
 
 def _exceptions(found: list[Call], texts: dict[str, Any]) -> Iterator[str]:
     for call in found:
-        if {"translation_domain", "translation_key"} <= call.keywords.keys() | (
-            {"translation_domain"}
-        ) and call.function not in ISSUES:
-            key = call.keywords.get("translation_key")
-            if key and call.function.endswith(("Error", "NotReady", "Failed")):
-                if "message" not in texts.get("exceptions", {}).get(key, {}):
-                    yield f"exceptions.{key} is raised in {call.module}:{call.line}"
+        key = call.keywords.get("translation_key")
+        if not key or not call.function.endswith(EXCEPTIONS):
+            continue
+        if "message" not in texts.get("exceptions", {}).get(key, {}):
+            yield f"exceptions.{key} is raised in {call.module}:{call.line}"
 
 
 def _issues(found: list[Call], texts: dict[str, Any]) -> Iterator[str]:
