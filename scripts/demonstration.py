@@ -18,8 +18,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.table import Table
 
+from .dashboard import lay_out
 from .devhome import ROOT, boot, free_port, write_home
 from .homeclient import HomeClient
+from .portrait import portrayed
 
 FILES = ROOT / "tests" / "fixtures" / "gcode"
 QUEUE: Sequence[tuple[str, int]] = (("vase.gcode", 2), ("coin.gcode", 3))
@@ -75,12 +77,14 @@ class Bed:
 class Demonstration:
     """Adds the fabricators, queues the files, clears the beds, until all is printed."""
 
-    def __init__(self, client: HomeClient, console: Console) -> None:
-        """Work through `client` and say what happens on `console`."""
+    def __init__(self, client: HomeClient, console: Console, folder: Path) -> None:
+        """Work through `client`, say what happens on `console`, write to `folder`."""
         self._client = client
+        self._folder = folder
         self._console = console
         self._beds: dict[str, Bed] = {}
         self._ends: list[dict[str, Any]] = []
+        self._idle = asyncio.Event()
         self._live = Progress(
             TextColumn("[bold]{task.description:<6}"),
             TextColumn("{task.fields[status]:<10}"),
@@ -100,6 +104,7 @@ class Demonstration:
                 "virtual",
                 {"name": name, "model": "marlin_2", "speed": SPEED},
             )
+        await lay_out(self._client)
         await self._find_beds()
         events = await self._client.listen(
             type="subscribe_events", event_type="printfarm_event"
@@ -116,6 +121,7 @@ class Demonstration:
             try:
                 async with asyncio.timeout(PATIENCE):
                     await self._work(events, jobs)
+                    await self._idle.wait()
             finally:
                 follow.cancel()
                 await asyncio.gather(follow, return_exceptions=True)
@@ -142,9 +148,8 @@ class Demonstration:
     async def _queue(self) -> set[int]:
         jobs: set[int] = set()
         for name, copies in QUEUE:
-            answer = await self._client.upload(
-                FILES / name, queue="true", copies=str(copies)
-            )
+            path = portrayed(FILES / name, self._folder / name)
+            answer = await self._client.upload(path, queue="true", copies=str(copies))
             jobs.update(answer["jobs"])
             self._console.print(
                 f"uploaded [bold]{name}[/] ({answer['size']:,} bytes), "
@@ -172,6 +177,10 @@ class Demonstration:
                 bed, key = keys[entity]
                 bed.states[key] = state
                 bed.draw(self._live)
+            quiet = all(
+                bed.states.get("status") == "idle" for bed in self._beds.values()
+            )
+            (self._idle.set if quiet else self._idle.clear)()
 
     async def _work(
         self, events: asyncio.Queue[dict[str, Any]], jobs: set[int]
@@ -229,7 +238,7 @@ async def main(arguments: argparse.Namespace) -> int:
         async with await boot(home) as running:
             console.print(f"Home Assistant is up at {running.url}")
             async with HomeClient.connect(running.session, running.token) as client:
-                well = await Demonstration(client, console).run()
+                well = await Demonstration(client, console, Path(folder)).run()
             if arguments.keep:
                 console.print(
                     f"\nLook around: [bold]{running.url}[/]  (Ctrl-C ends it)"

@@ -10,6 +10,7 @@ import sys
 
 from homeassistant.const import RESTART_EXIT_CODE
 
+from .dashboard import lay_out
 from .devhome import ROOT, HomeError, RunningHome, boot, write_home
 from .homeclient import HomeClient
 
@@ -38,6 +39,7 @@ async def furnish(running: RunningHome) -> None:
             await client.add_fabricator(
                 entry, "virtual", {"name": name, "model": "marlin_2", "speed": SPEED}
             )
+        await lay_out(client)
 
 
 async def run(options: argparse.Namespace) -> int:

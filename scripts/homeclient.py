@@ -13,6 +13,9 @@ from aiohttp import ClientSession, ClientWebSocketResponse, FormData
 _FLOWS = "/api/config/config_entries/flow"
 _SUBENTRY_FLOWS = "/api/config/config_entries/subentries/flow"
 
+_POLL = 0.1
+_PATIENCE = 30.0
+
 
 class ClientError(Exception):
     """Home Assistant said no; the text says what it said."""
@@ -113,6 +116,22 @@ class HomeClient:
         flow = await self._post(step, dict(fields))
         if flow["type"] != "create_entry":
             raise ClientError(str(flow))
+        await self._until_shown(fields["name"])
+
+    async def _until_shown(self, name: str) -> None:
+        """Wait for the device and its entities, which appear behind the form."""
+        try:
+            async with asyncio.timeout(_PATIENCE):
+                while not await self._is_shown(name):
+                    await asyncio.sleep(_POLL)
+        except TimeoutError:
+            raise ClientError(f"{name} did not appear within {_PATIENCE:g} s") from None
+
+    async def _is_shown(self, name: str) -> bool:
+        devices = await self.ask(type="config/device_registry/list")
+        entities = await self.ask(type="config/entity_registry/list")
+        shown = {item["device_id"] for item in entities}
+        return any(item["name"] == name and item["id"] in shown for item in devices)
 
     async def upload(self, path: Path, **fields: str) -> dict[str, Any]:
         """Upload a file, with form fields such as `queue` and `copies`."""
