@@ -13,6 +13,7 @@ from homeassistant.config_entries import (
 )
 from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import device_registry as dr, entity_registry as er
+from homeassistant.helpers.entity_component import DATA_INSTANCES
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
@@ -113,8 +114,14 @@ class Home:
         return self.farm.view(self.key(name))
 
     async def show(self, name: str, **changes: Any) -> FabricatorView:
-        """Let the farm say something of a fabricator that it is hard to bring about."""
+        """Let the farm say something of a fabricator that it is hard to bring about.
+
+        What it really says of this one is not heard any more.
+        """
         coordinator = self.coordinator(name)
+        if coordinator._unwatch is not None:
+            coordinator._unwatch()
+            coordinator._unwatch = None
         coordinator._take(replace(self.view(name), **changes))
         await self.hass.async_block_till_done()
         return coordinator.data
@@ -143,14 +150,24 @@ class Home:
         assert state is not None
         return state
 
+    def entity_object(self, platform: str, key: str, name: str) -> Any:
+        """Give an entity itself, to use it where the user interface would not let one."""
+        entity_id = self.entity(platform, key, name)
+        found = self.hass.data[DATA_INSTANCES][platform].get_entity(entity_id)
+        assert found is not None
+        return found
+
     async def enable(self, platform: str, key: str, name: str) -> None:
         """Enable an entity that is not at first."""
         er.async_get(self.hass).async_update_entity(
             self.entity(platform, key, name), disabled_by=None
         )
-        await self.hass.config_entries.async_reload(self.entry.entry_id)
-        await self.hass.async_block_till_done()
-        await until(lambda: all(view.connected for view in self.farm.views()))
+        await self.reload()
+
+    async def reload(self) -> None:
+        """Unload the farm and set it up again."""
+        await self.unload()
+        await self.load()
 
     def add_subentry(self, data: ConfigSubentryData) -> str:
         """Add a fabricator as its flow does, and give its key."""
