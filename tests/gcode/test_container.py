@@ -165,6 +165,7 @@ def test_binary_gcode_is_refused_in_words(tmp_path: Path) -> None:
         (gzip.compress(b"no code"), "a.gcode.gz", Refusal.NO_GCODE),
         (gzip.compress(bytes(4000)), "a.gcode.gz", Refusal.NO_GCODE),
     ],
+    ids=lambda value: f"{len(value)}_bytes" if isinstance(value, bytes) else str(value),
 )
 def test_refusals(content: bytes, name: str, reason: Refusal, tmp_path: Path) -> None:
     """Each wrong file is refused for its own reason and leaves nothing unpacked."""

@@ -60,6 +60,11 @@ def test_speed_and_acceleration() -> None:
     ]  # fmt: skip
 
 
+def test_the_slowest_move_ends() -> None:
+    """No feed rate makes a print eternal."""
+    assert follow("G1 X1 F0.6\nG1 X2 F0.0006").steps.speed.tolist() == [0.01, 0.001]
+
+
 def test_jerk_is_held() -> None:
     """M205 changes it from there on."""
     jerk = follow("G1 X1\nM205 X7 E1\nG1 X2").steps.jerk

@@ -12,6 +12,7 @@ from custom_components.printfarm.gcode import (
     analyse,
     quick,
 )
+from custom_components.printfarm.gcode.remarks import said
 from custom_components.printfarm.gcode.slicers import values
 
 from . import slicers
@@ -92,17 +93,17 @@ def test_without_remarks_the_moves_tell(
 ) -> None:
     """Time within 10 % of PrusaSlicer's, filament within 1 %, layers exact."""
     path = fixtures / f"{name}.gcode"
-    said = quick(path)
+    spoken = quick(path)
     bare = b"".join(
         line.split(b";")[0].rstrip() + b"\n" for line in path.read_bytes().splitlines()
     )
     with_remarks = analysed(path.read_bytes()).plates[0].analysis
     found = analysed(bare).plates[0].analysis
-    assert said.time
+    assert spoken.time
     assert found.slicer is None
     assert found.time_source is TimeSource.MOVES
-    assert found.time == pytest.approx(said.time, rel=0.1)
-    assert found.filament_length == pytest.approx(said.filament_length, rel=0.01)
+    assert found.time == pytest.approx(spoken.time, rel=0.1)
+    assert found.filament_length == pytest.approx(spoken.filament_length, rel=0.01)
     assert found.layers == with_remarks.layers
     assert found.height == pytest.approx(with_remarks.height)
     assert found.layer_height == pytest.approx(with_remarks.layer_height, abs=0.01)
@@ -290,6 +291,12 @@ def test_half_of_prusaslicers_files_is_flagged(
     for size in (len(text) // 2, len(text) - 200):
         found = analysed(text[:size]).plates[0].analysis
         assert found.flags == (Flag.TRUNCATED,)
+
+
+def test_the_end_counts_more_than_the_begin() -> None:
+    """Remarks in somebody's own start G-code are not the slicer's last word."""
+    found = said(b"; a = 1\n;a:0\n;b:1\n", b"G1 X1\n; a = 2\n")
+    assert found.remarks == {"a": "2", "b": "1"}
 
 
 @pytest.mark.parametrize(

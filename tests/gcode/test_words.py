@@ -40,6 +40,8 @@ def test_numbers_are_those_of_float(numbers: list[object]) -> None:
         ("X 3", 3.0),
         ("x4", 4.0),
         ("X1.2.3", 1.2),
+        ("X1.23456789012345678901", 1.23456789012345678),
+        ("X123456789.5", 123456789.5),
         ("X", None),
         ("X-", None),
         ("X.", None),
