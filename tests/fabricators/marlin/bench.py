@@ -3,8 +3,9 @@
 from collections.abc import Callable, Iterable
 from random import Random
 
-from custom_components.printfarm.fabricators.marlin.engine import Engine, Phase
+from custom_components.printfarm.fabricators.marlin.engine import Engine
 from custom_components.printfarm.fabricators.marlin.events import Event, RunEnded
+from custom_components.printfarm.fabricators.marlin.session import Phase
 from custom_components.printfarm.fabricators.virtual.board import (
     PROFILES,
     Board,

@@ -3,7 +3,6 @@
 import pytest
 
 from custom_components.printfarm.fabricators.marlin import parking
-from custom_components.printfarm.fabricators.marlin.engine import Phase
 from custom_components.printfarm.fabricators.marlin.events import (
     Ending,
     Fault,
@@ -16,6 +15,7 @@ from custom_components.printfarm.fabricators.marlin.events import (
     RunStarted,
     Silent,
 )
+from custom_components.printfarm.fabricators.marlin.session import Phase
 from custom_components.printfarm.fabricators.virtual.board import Faults
 
 from .bench import Bench

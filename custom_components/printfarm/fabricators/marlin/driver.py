@@ -24,7 +24,7 @@ from ..interface import (
 )
 from . import view
 from .commands import NUMBERING, code
-from .engine import Engine, Phase
+from .engine import Engine
 from .events import (
     Ending,
     Event,
@@ -43,6 +43,7 @@ from .events import (
 )
 from .job import Job
 from .port import OpenPort, Port, SerialPort
+from .session import Phase
 from .source import SourceError, clean
 
 _LOGGER = logging.getLogger(__name__)

@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from ..interface import Capabilities, MachineState, Temperature
 from .answers import Reading
-from .engine import Engine, Phase
+from .engine import Engine
 from .events import Firmware
+from .session import Phase
 
 _STATES = {
     Phase.CLOSED: MachineState.OFFLINE,

@@ -1,0 +1,288 @@
+"""The course of one print: feeding, pausing, coming back, and its end.
+
+STARTING -> PRINTING -> FINISHING
+PRINTING -> PAUSING -> PAUSED -> RESUMING -> PRINTING
+any -> CANCELLING
+"""
+
+from collections import deque
+from collections.abc import Iterable
+from functools import partial
+
+from . import parking
+from .answers import Action, Busy
+from .commands import ASKS_HOST, INTERRUPTIBLE, WAITS_FOR_PERSON, code
+from .events import Ending, RunEnded, RunPaused, RunResumed, RunStarted
+from .modal import Modal
+from .session import Phase, Session
+from .wire import Kind, Line
+
+PREPARED = 128
+"""File lines encoded ahead."""
+BACKLOG = 2000
+"""File lines wanted in memory."""
+
+
+class Course:
+    """What is under way with a file. Sends by way of the session."""
+
+    def __init__(self, session: Session) -> None:
+        """Start with nothing to print."""
+        self.position = 0
+        """Byte offset in the file behind the last accepted line."""
+        self.sent_file_line = False
+        """Whether a line of the file has left in this run."""
+        self.modal = Modal()
+        self._session = session
+        self._link = session.link
+        self._backlog: deque[tuple[int, bytes]] = deque()
+        self._complete = True
+        self._started = False
+        self._rest: parking.Rest | None = None
+        self._reason: tuple[str, str | None] = ("user", None)
+        self._held = False
+        """The firmware waits for a person."""
+        self._held_by: Line | None = None
+        self._going_on = False
+        """Answer whatever the machine asks, so that it goes on."""
+
+    @property
+    def hungry(self) -> bool:
+        """Whether `supply` should be called."""
+        return not self._complete and len(self._backlog) < BACKLOG
+
+    # The plain way through
+
+    def begin(self, now: float) -> None:
+        """Begin to count lines and bytes at zero."""
+        self._session.phase = Phase.STARTING
+        self.position = 0
+        self.sent_file_line = self._started = self._complete = False
+        self._backlog.clear()
+        self.modal = Modal(extruder_follows=self._extruder_follows())
+        self._rest = None
+        self.count_from_zero(now)
+
+    def count_from_zero(self, now: float) -> None:
+        """Reset line numbers. The M105 behind M110 proves that both sides agree."""
+        self._link.renumber(now)
+        self._session.perform([b"M105"], self._feed)
+
+    def supply(self, commands: Iterable[tuple[int, bytes]], *, complete: bool) -> None:
+        """Take file lines; `complete` says that they were the last."""
+        self._backlog.extend(commands)
+        self._complete = self._complete or complete
+
+    def account(self) -> list[Line]:
+        """Follow up on lines that were accepted; gives back those of others."""
+        answered, self._link.answered = self._link.answered, []
+        apply = self.modal.apply
+        others = []
+        last = None
+        for line in answered:
+            if line.kind is Kind.FILE:
+                last = line
+                apply(line.command)
+                if line is self._held_by:
+                    self._let_go()
+            elif line.auxiliary is not None:
+                apply(line.command)
+                others.append(line)
+        if last is not None:
+            self.position = last.offset
+            self.note_start()
+        return others
+
+    def note_start(self) -> None:
+        """The board has reacted to the file."""
+        if not self._started:
+            self._started = True
+            self._session.events.append(RunStarted())
+
+    def prepare(self, now: float) -> None:
+        """Encode ahead, up to a line that is meant for the host."""
+        feed, backlog = self._link.feed, self._backlog
+        if self._session.phase is not Phase.PRINTING or len(feed) >= PREPARED // 2:
+            return
+        chunk: list[tuple[int, bytes]] = []
+        while backlog and len(chunk) < PREPARED and not _asks_host(backlog[0][1]):
+            chunk.append(backlog.popleft())
+        self._link.prepare(chunk)
+        if feed or not self._link.idle:
+            return
+        if backlog:
+            self.position, command = backlog.popleft()
+            self.note_start()
+            self.pause("file", command.decode("ascii", "replace"), now)
+        elif self._complete:
+            self._finish()
+
+    def _feed(self, _now: float) -> None:
+        self._session.phase = Phase.PRINTING
+        self._link.feeding = True
+
+    def _stop_feeding(self) -> None:
+        self._link.feeding = self._link.steady = False
+
+    def _finish(self) -> None:
+        """Wait until the last move is done. The M105 behind M400 cannot be mistaken."""
+        self._session.phase = Phase.FINISHING
+        self._stop_feeding()
+        self.note_start()
+        done = RunEnded(Ending.COMPLETED)
+        self._session.perform([b"M105", b"M400", b"M105"], lambda _: self.end(done))
+
+    # Pausing
+
+    def pause(self, reason: str, text: str | None, now: float) -> None:
+        """Stop feeding, let the machine come to rest, and park."""
+        session = self._session
+        if session.phase is not Phase.PRINTING:
+            return
+        session.phase = Phase.PAUSING
+        self._stop_feeding()
+        self._reason = (reason, text)
+        self._backlog.extendleft(reversed(self._link.unprepare()))
+        session.position = None
+        session.perform([b"M400", b"M114"], self._park)
+        self._link.pump(now)
+
+    def _park(self, _now: float) -> None:
+        session = self._session
+        targets = {name: target for name, target in session.targets.items() if target}
+        self._rest = parking.rest(
+            self.modal, session.position, session.firmware, targets, session.nozzle
+        )
+        session.perform(parking.leave(self._rest), self._parked)
+
+    def _parked(self, _now: float) -> None:
+        self._session.phase = Phase.PAUSED
+        self._session.events.append(RunPaused(*self._reason))
+
+    def resume(self, now: float) -> None:
+        """Go back to the print, or answer the dialogue that holds it."""
+        session = self._session
+        if self._held:
+            self._going_on = True
+            self._link.urgent(session.dialog.go_on(), now)
+        elif session.phase is Phase.PAUSED and (rest := self._rest) is not None:
+            session.phase = Phase.RESUMING
+            session.position = None
+            session.perform(
+                [*parking.reheat(rest, session.targets), b"M400", b"M114"],
+                partial(self._return, rest),
+            )
+
+    def _return(self, rest: parking.Rest, _now: float) -> None:
+        commands = parking.come_back(rest, self.modal, self._session.position)
+        self._session.perform(commands, partial(self._returned, rest))
+
+    def _returned(self, rest: parking.Rest, now: float) -> None:
+        self.modal = rest.modal.copy()
+        self._rest = None
+        self._feed(now)
+        self._session.events.append(RunResumed())
+
+    # The machine's own pauses
+
+    def heard_action(self, action: Action, now: float) -> None:
+        """Do what the machine's menu asks of the host."""
+        if self._going_on and action.name == "prompt_show":
+            self._link.urgent(self._session.dialog.go_on(), now)
+        match action.name:
+            case "pause":
+                self.pause("host_action", action.text or None, now)
+            case "paused" if self._session.phase is Phase.PRINTING:
+                self._hold(action.text or None)
+            case "resumed" if self._held:
+                self._let_go()
+            case "resume" if not self._held:
+                self.resume(now)
+            case "cancel":
+                self.cancel(RunEnded(Ending.CANCELLED, "host_action"), now)
+
+    def heard_busy(self, busy: Busy, now: float) -> None:
+        """A line is being worked on, or waits for a person."""
+        head = self._link.head
+        self.heard_life()
+        if not busy.reason.startswith("paused"):
+            return
+        if self._session.phase is Phase.PRINTING and head is not None:
+            self._hold(None, by_head=True)
+        elif self._going_on and self._session.dialog.prompt is None:
+            self._link.urgent(b"M108", now)
+
+    def heard_life(self) -> None:
+        """The line in flight is being worked on: if it is the file's, we have begun."""
+        head = self._link.head
+        if head is not None and head.kind is Kind.FILE:
+            self.note_start()
+
+    def _hold(self, text: str | None, *, by_head: bool = False) -> None:
+        """The firmware waits for a person by itself (M600, runout, its own menu).
+
+        The `ok` of a command that waits is as good a sign of its end as a word to the
+        host, which not every board says.
+        """
+        head = self._link.head
+        waits = head is not None and code(head.command) in WAITS_FOR_PERSON
+        self._held_by = head if waits or by_head else None
+        self._held = True
+        self._stop_feeding()
+        self._session.phase = Phase.PAUSED
+        self._session.events.append(RunPaused("firmware", text))
+
+    def _let_go(self) -> None:
+        self._held = self._going_on = False
+        self._held_by = None
+        self._link.feeding = True
+        self._session.phase = Phase.PRINTING
+        self._session.events.append(RunResumed())
+
+    # The end
+
+    def cancel(self, ending: RunEnded, now: float) -> None:
+        """End early. What waits for heat or for a person is cut short first."""
+        session = self._session
+        if not session.running or session.phase is Phase.CANCELLING:
+            return
+        session.phase = Phase.CANCELLING
+        self._stop_feeding()
+        self._link.feed.clear()
+        self._backlog.clear()
+        self._complete = True
+        head = self._link.head
+        name = code(head.command) if head is not None else b""
+        self._going_on = self._held or name in WAITS_FOR_PERSON
+        self._held, self._held_by = False, None
+        if name in INTERRUPTIBLE:
+            self._link.urgent(b"M108", now)
+        commands = parking.safe_end(
+            self.modal,
+            (session.firmware and session.firmware.extruders) or 1,
+            hot=(session.nozzle or 0.0) >= parking.EXTRUDE_MINIMUM,
+            chamber=session.can("CHAMBER_TEMPERATURE"),
+        )
+        session.perform([*commands, b"M400", b"M105"], lambda _: self.end(ending))
+
+    def end(self, ending: RunEnded) -> None:
+        """The run is over; nothing of it is left."""
+        self._stop_feeding()
+        self._link.feed.clear()
+        self._backlog.clear()
+        self._complete = True
+        self._rest = None
+        self._held = self._going_on = False
+        self._held_by = None
+        self._session.abandon_script()
+        self._session.phase = Phase.READY
+        self._session.events.append(ending)
+
+    def _extruder_follows(self) -> bool:
+        firmware = self._session.firmware
+        return firmware is None or "marlin 1" not in firmware.name.lower()
+
+
+def _asks_host(command: bytes) -> bool:
+    """Cheap look at the first letter before the full one: this runs for every line."""
+    return command[:1] in {b"M", b"m"} and code(command) in ASKS_HOST
