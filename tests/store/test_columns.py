@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 
 from custom_components.printfarm.gcode.model import Analysis, Flag
-from custom_components.printfarm.store.plates import plate_from_json, plate_to_json
+from custom_components.printfarm.gcode.serial import plate_from_json, plate_to_json
 from custom_components.printfarm.store.types import UtcDateTime
 
 from .content import PLATE

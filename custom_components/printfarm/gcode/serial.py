@@ -37,12 +37,15 @@ def plate_from_json(stored: Mapping[str, Any]) -> Analysis:
         **known
         | {
             "filaments": tuple(
-                Filament(**_known(Filament, each)) for each in known["filaments"]
+                Filament(**_known(Filament, each))
+                for each in known.get("filaments", ())
             ),
             "box": Box(**_known(Box, box)) if box else None,
             "time_source": TimeSource(source) if source in TimeSource else None,
-            "nozzle_temperatures": tuple(known["nozzle_temperatures"]),
-            "flags": tuple(Flag(each) for each in known["flags"] if each in Flag),
+            "nozzle_temperatures": tuple(known.get("nozzle_temperatures", ())),
+            "flags": tuple(
+                Flag(each) for each in known.get("flags", ()) if each in Flag
+            ),
         }
     )
 

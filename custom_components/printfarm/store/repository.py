@@ -26,9 +26,9 @@ from ..farm.model import (
 )
 from ..farm.storage import Committed, Loaded, Storage
 from ..gcode.model import Analysis, FileKind
+from ..gcode.serial import plate_to_json
 from . import queries, rows
 from .database import Database, database_url
-from .plates import plate_to_json
 from .tables import EventRow, FabricatorRow, FileRow, JobRow
 
 # Every database has a limit of values per statement; this is below all of them.

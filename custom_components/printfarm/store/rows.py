@@ -19,7 +19,7 @@ from ..farm.model import (
     StoredFile,
 )
 from ..gcode.model import FileKind
-from .plates import plate_from_json
+from ..gcode.serial import plate_from_json
 from .tables import SEARCH_LENGTH, EventRow, FabricatorRow, FileRow, JobRow
 
 _LOGGER = logging.getLogger(__name__)
