@@ -111,14 +111,12 @@ FABRICATOR_SENSORS = (
     FabricatorSensorDescription(
         key="total_layers",
         translation_key="total_layers",
-        entity_registry_enabled_default=False,
         value=lambda view: view.layers,
     ),
     FabricatorSensorDescription(
         key="layer_height",
         translation_key="layer_height",
         device_class=SensorDeviceClass.DISTANCE,
-        entity_registry_enabled_default=False,
         native_unit_of_measurement=UnitOfLength.MILLIMETERS,
         suggested_display_precision=2,
         value=lambda view: view.layer_height,
