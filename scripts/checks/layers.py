@@ -15,8 +15,8 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "gcode": (),
     "fabricators": ("gcode",),
     "farm": ("fabricators", "gcode"),
-    # What the farm hands over to be kept is partly made of these two.
-    "store": ("farm", "gcode.model", "fabricators.interface"),
+    # What the farm hands over to be kept is partly made of these.
+    "store": ("farm", "gcode.model", "gcode.serial", "fabricators.interface"),
 }
 
 
