@@ -1,6 +1,7 @@
 """Numbers, checksums and line ends."""
 
 from functools import reduce
+import itertools
 from operator import xor
 
 from hypothesis import given, strategies as st
@@ -46,7 +47,7 @@ def test_chunks(data: bytes, cuts: list[int]) -> None:
     buffer = LineBuffer()
     lines = [
         line
-        for low, high in zip(edges, edges[1:], strict=False)
+        for low, high in itertools.pairwise(edges)
         for line in buffer.add(data[low:high])
     ]
     assert lines == [line.rstrip(b"\r") for line in data.split(b"\n")[:-1]]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 import logging
@@ -42,7 +43,7 @@ from .events import (
     Temperatures,
 )
 from .job import Job
-from .port import OpenPort, Port, SerialPort
+from .port import OpenPort, Port, SerialPort, hang_up
 from .session import Phase
 from .source import SourceError, clean
 
@@ -97,13 +98,14 @@ class MarlinFabricator(Fabricator):
         self._open_port = open_port
         self._engine = Engine()
         self._transport: asyncio.Transport | None = None
+        self._gone = asyncio.Event()
         self._lost: asyncio.Future[str] | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._timer_due = 0.0
         self._reported = 0.0
-        self._closed = False
+        self._closing = asyncio.Event()
         self._available: bool | None = None
-        self._opened = 0.0
+        self._greeting_since: float | None = None
         self._job: Job | None = None
         self._ended: tuple[int, Result] | None = None
         self._tokens = count()
@@ -121,7 +123,7 @@ class MarlinFabricator(Fabricator):
     async def run(self) -> None:
         """Connect, and connect again whenever the connection is lost."""
         attempt = 0
-        while not self._closed:
+        while not self._closing.is_set():
             self._lost = asyncio.get_running_loop().create_future()
             try:
                 self._refresh(state=MachineState.CONNECTING)
@@ -130,13 +132,21 @@ class MarlinFabricator(Fabricator):
                 attempt = 0 if self._available else attempt
             except FabricatorError as error:
                 reason = error.text or error.key
-            if self._closed:
+            if self._closing.is_set():
                 return
             self._unavailable(reason)
-            await asyncio.sleep(BACKOFF[min(attempt, len(BACKOFF) - 1)])
+            await self._pause_before(attempt)
             attempt += 1
 
+    async def _pause_before(self, attempt: int) -> None:
+        """Leave a machine alone for a while; closing cuts that short."""
+        delay = BACKOFF[min(attempt, len(BACKOFF) - 1)]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._closing.wait()
+
     async def _connect(self) -> None:
+        self._gone.clear()
         try:
             transport, _ = await self._open_port(
                 lambda: Port(self._on_data, self._on_lost)
@@ -145,13 +155,14 @@ class MarlinFabricator(Fabricator):
             raise
         except OSError as error:
             raise FabricatorError("cannot_connect", str(error)) from error
-        if self._closed:
-            transport.close()
+        if self._closing.is_set():
+            await hang_up(transport, self._gone)
+            self._disconnect("stopped", "closed")
             return
         self._transport = transport
-        self._opened = monotonic()
-        self._write(self._engine.open(self._opened))
-        self._attend(self._opened)
+        now = monotonic()
+        self._write(self._engine.open(now))
+        self._attend(now)
 
     def _on_data(self, data: bytes) -> None:
         """The hot path: an answer in, the next line out, the rest afterwards."""
@@ -167,6 +178,7 @@ class MarlinFabricator(Fabricator):
             self._transport.write(data)
 
     def _on_lost(self, error: Exception | None) -> None:
+        self._gone.set()
         self._disconnect("connection_lost", str(error or "connection closed"))
 
     def _disconnect(self, reason: str, text: str) -> None:
@@ -199,6 +211,13 @@ class MarlinFabricator(Fabricator):
         if self._job is not None and engine.hungry:
             self._job.read(self._supply)
         state = self._state()
+        if state is not MachineState.CONNECTING:
+            self._greeting_since = None
+        elif self._greeting_since is None:
+            self._greeting_since = now
+        elif now - self._greeting_since >= HELLO_GRACE:
+            self._unavailable("no answer")
+            state = MachineState.OFFLINE
         if state is not self.snapshot.state or now - self._reported >= REPORT_INTERVAL:
             self._refresh(state=state)
         self._arm(now)
@@ -313,7 +332,7 @@ class MarlinFabricator(Fabricator):
     @override
     async def start(self, task: Task) -> StartOutcome:
         """Begin to stream a file. Returns once the board works on its first line."""
-        if task.gcode is None or self._job is not None or not self._idle:
+        if task.gcode is None or self._job is not None or not self._ready():
             return StartOutcome.REFUSED
         job = self._job = Job(task)
         try:
@@ -324,7 +343,7 @@ class MarlinFabricator(Fabricator):
             )
             self._job = None
             return StartOutcome.REFUSED
-        if not self._idle:
+        if not self._ready():
             self._job = None
             job.close()
             return StartOutcome.REFUSED
@@ -333,9 +352,8 @@ class MarlinFabricator(Fabricator):
         self._attend(now)
         return await asyncio.shield(job.outcome)
 
-    @property
-    def _idle(self) -> bool:
-        return self._engine.phase is Phase.READY and not self._closed
+    def _ready(self) -> bool:
+        return self._engine.phase is Phase.READY and not self._closing.is_set()
 
     def _supply(self, commands: list[tuple[int, bytes]], fault: str | None) -> None:
         """A block of the file was read; an empty one is its end."""
@@ -473,18 +491,18 @@ class MarlinFabricator(Fabricator):
     @override
     async def close(self) -> None:
         """Let go of the port. A print is ended first: nobody would watch its heaters."""
-        self._closed = True
+        self._closing.set()
         if self._engine.running and self._transport is not None:
             stopped = RunEnded(Ending.FAILED, "stopped")
             self._do(lambda now: self._engine.cancel(now, stopped))
             if (job := self._job) is not None:
                 try:
-                    await asyncio.wait_for(job.closed.wait(), CLOSE_GRACE)
+                    async with asyncio.timeout(CLOSE_GRACE):
+                        await job.closed.wait()
                 except TimeoutError:
                     self._write(self._engine.heaters_off())
-        transport = self._transport
-        if transport is not None:
-            self._disconnect("stopped", "closed")
-            transport.close()
-        elif self._lost is not None and not self._lost.done():
-            self._lost.set_result("closed")
+        if (transport := self._transport) is not None:
+            self._engine.lost("stopped")
+            self._attend(monotonic())
+            await hang_up(transport, self._gone)
+        self._disconnect("stopped", "closed")

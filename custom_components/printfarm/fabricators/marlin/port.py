@@ -17,6 +17,8 @@ type OpenPort = Callable[
 """Connects a protocol to whatever leads to the board, as event loops do it."""
 
 OPEN_TIMEOUT = 15.0
+CLOSE_TIMEOUT = 2.0
+"""Seconds for the last bytes to leave."""
 
 _in_use: set[str] = set()
 """Ports of this process. Locks on a device do not hold within one process, nor on a
@@ -102,6 +104,16 @@ class SerialPort:
         if self._claimed is not None:
             _in_use.discard(self._claimed)
             self._claimed = None
+
+
+async def hang_up(transport: asyncio.Transport, gone: asyncio.Event) -> None:
+    """Close a connection and wait until the port is free for the next one."""
+    transport.close()
+    try:
+        async with asyncio.timeout(CLOSE_TIMEOUT):
+            await gone.wait()
+    except TimeoutError:
+        transport.abort()
 
 
 def fault(error: BaseException | None) -> str:

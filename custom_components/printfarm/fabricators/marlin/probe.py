@@ -7,7 +7,7 @@ from time import monotonic
 from ..interface import FabricatorError
 from .engine import Engine
 from .events import Firmware, Ready, Silent
-from .port import OpenPort, Port, SerialPort
+from .port import OpenPort, Port, SerialPort, hang_up
 
 TIMEOUT = 15.0
 """Boards with a boot loader and a card take up to ten seconds to answer."""
@@ -68,4 +68,4 @@ async def greet(open_port: OpenPort, timeout: float) -> Firmware:
                     raise FabricatorError(event.reason)
         raise FabricatorError("not_marlin" if engine.heard_anything else "no_answer")
     finally:
-        transport.close()
+        await hang_up(transport, closed)

@@ -1,0 +1,188 @@
+"""Real ports: pseudo-terminals through serialx, and what can be wrong with a port."""
+
+import asyncio
+from collections.abc import Iterator
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from custom_components.printfarm.fabricators.interface import (
+    FabricatorConfig,
+    FabricatorError,
+    MachineEvent,
+    MachineEventType,
+    MachineState,
+    Result,
+    StartOutcome,
+    Task,
+)
+from custom_components.printfarm.fabricators.marlin import port as module
+from custom_components.printfarm.fabricators.marlin.driver import MarlinFabricator
+from custom_components.printfarm.fabricators.marlin.port import (
+    Port,
+    SerialPort,
+    fault,
+    hang_up,
+)
+from custom_components.printfarm.fabricators.marlin.probe import MachineInfo, probe
+from custom_components.printfarm.fabricators.virtual.board import Faults
+from tests.emulators.pty_board import PtyBoard
+
+from .bench import OURS
+from .test_printing import GCODE, commands
+
+
+@pytest.fixture
+def pty() -> Iterator[PtyBoard]:
+    """A board behind a pseudo-terminal."""
+    board = PtyBoard(faults=Faults(corrupt_every=97))
+    board.start()
+    yield board
+    board.unplug()
+
+
+def _listener(gone: asyncio.Event) -> asyncio.Protocol:
+    return Port(lambda _: None, lambda _: gone.set())
+
+
+def _factory() -> asyncio.Protocol:
+    return _listener(asyncio.Event())
+
+
+async def test_print_over_a_pty(pty: PtyBoard) -> None:
+    """A whole print over a real port, with damaged lines on the way."""
+    executed: list[str] = []
+    file = GCODE / "coin.gcode"
+    pty.board.executed = lambda _, command: executed.append(command)
+    events: asyncio.Queue[MachineEvent] = asyncio.Queue()
+    idle = asyncio.Event()
+    fabricator = MarlinFabricator(
+        FabricatorConfig(
+            key="k",
+            name="PTY",
+            protocol="marlin",
+            options={"port": pty.path, "baudrate": 115200},
+        ),
+        lambda snapshot: idle.set() if snapshot.state is MachineState.IDLE else None,
+        events.put_nowait,
+    )
+    running = asyncio.create_task(fabricator.run())
+    async with asyncio.timeout(60):
+        await idle.wait()
+        with pytest.raises(FabricatorError) as busy:
+            await probe(pty.path, 115200)
+        assert busy.value.key == "port_busy"
+        executed.clear()
+        task = Task(run=1, name="coin", source=file, gcode=file)
+        assert await fabricator.start(task) is StartOutcome.STARTED
+        assert (await events.get()).type is MachineEventType.STARTED
+        end = await events.get()
+        assert (end.type, end.result) == (MachineEventType.ENDED, Result.COMPLETED)
+        await fabricator.close()
+        await running
+    done = [line for line in executed if not line.startswith(OURS)]
+    assert done == commands("coin.gcode")
+
+
+async def test_probe(pty: PtyBoard) -> None:
+    """Setting up asks the board what it is, and leaves the port to others."""
+    for _ in range(2):
+        info = await probe(pty.path, 115200)
+        assert isinstance(info, MachineInfo)
+        assert info.firmware.startswith("Marlin 2.1.2")
+        assert info.model == "Virtual 220"
+        assert info.build_volume == (220.0, 220.0, 250.0)
+        assert info.tools == 1
+
+
+@pytest.mark.parametrize(
+    ("says", "key"),
+    [(b"", "no_answer"), (b"Grbl 1.1h ['$' for help]\r\n", "not_marlin")],
+)
+async def test_probe_something_else(says: bytes, key: str) -> None:
+    """A port without a board, or with another one."""
+    master, slave = os.openpty()
+    loop = asyncio.get_running_loop()
+
+    def answer() -> None:
+        os.read(master, 1000)
+        os.write(master, says)
+
+    loop.add_reader(master, answer)
+    try:
+        with pytest.raises(FabricatorError) as refused:
+            await probe(os.ttyname(slave), 115200, timeout=0.5)
+        assert refused.value.key == key
+    finally:
+        loop.remove_reader(master)
+        os.close(master)
+        os.close(slave)
+
+
+async def test_port_not_found(tmp_path: Path) -> None:
+    """A port that is not there, and again: it is not left in use."""
+    for _ in range(2):
+        with pytest.raises(FabricatorError) as refused:
+            await probe(str(tmp_path / "ttyUSB7"), 115200)
+        assert refused.value.key == "port_not_found"
+    assert not module._in_use
+
+
+async def test_same_port_by_another_name(pty: PtyBoard, tmp_path: Path) -> None:
+    """A link to a port in use is that port: opening it would reset the board."""
+    link = tmp_path / "by-id"
+    link.symlink_to(pty.path)
+    first = SerialPort(pty.path, 115200)
+    gone = asyncio.Event()
+    transport, _ = await first.open(lambda: _listener(gone))
+    with pytest.raises(FabricatorError) as refused:
+        await SerialPort(str(link), 115200).open(_factory)
+    assert refused.value.key == "port_busy"
+    await hang_up(transport, gone)
+    first.release()
+    first.release()
+    again = SerialPort(str(link), 115200)
+    gone.clear()
+    transport, _ = await again.open(lambda: _listener(gone))
+    await hang_up(transport, gone)
+    again.release()
+
+
+async def test_cancelled_opening_frees_the_port(
+    pty: PtyBoard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Giving up while opening leaves nothing in use."""
+
+    async def never(*_: object, **__: object) -> None:
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(module.serialx, "create_serial_connection", never)
+    opening = asyncio.create_task(SerialPort(pty.path, 115200).open(_factory))
+    while not module._in_use:
+        await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert not module._in_use
+
+
+@pytest.mark.parametrize(
+    ("error", "key"),
+    [
+        (OSError(errno.EACCES, "no"), "permission_denied"),
+        (OSError(errno.EBUSY, "no"), "port_busy"),
+        (OSError(errno.EAGAIN, "no"), "port_busy"),
+        (OSError(errno.ENXIO, "no"), "port_not_found"),
+        (ConnectionRefusedError(errno.ECONNREFUSED, "no"), "cannot_connect"),
+        (TimeoutError(), "cannot_connect"),
+        (module.serialx.SerialException("no"), "cannot_connect"),
+    ],
+)
+def test_fault(error: Exception, key: str) -> None:
+    """Errors by name, also when wrapped."""
+    assert fault(error) == key
+    wrapped = module.serialx.SerialException("wrapped")
+    wrapped.__cause__ = error
+    assert fault(wrapped) == key
