@@ -60,6 +60,7 @@ class Link:
         self.busy_known = False
         self.advanced = False
         self.reports_on_ok = False
+        self._blind = bytearray()
         self.reset(0.0)
 
     def reset(self, now: float) -> None:
@@ -131,7 +132,8 @@ class Link:
 
     def take_output(self) -> bytes:
         """Hand over the bytes to be written."""
-        output = bytes(self.output)
+        output = bytes(self._blind + self.output)
+        self._blind.clear()
         self.output.clear()
         self._unwritten = 0
         return output
@@ -189,8 +191,8 @@ class Link:
         self.steady = False
 
     def blind(self, command: bytes) -> None:
-        """Write a command whose answer nobody waits for: the end of a connection."""
-        self.output += command + b"\n"
+        """Write a command whose answer nobody waits for; it survives a `reset`."""
+        self._blind += command + b"\n"
 
     def drop_script(self) -> None:
         """Forget the script's commands that were not sent."""
