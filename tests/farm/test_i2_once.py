@@ -26,7 +26,7 @@ async def test_two_become_free_in_the_same_instant(rig: Rig) -> None:
     for machine in machines:
         machine.idle()
     await rig.quiet()
-    assert sum((machine.starts for machine in machines), []) == [job.id]
+    assert [job_id for machine in machines for job_id in machine.starts] == [job.id]
 
 
 async def test_two_free_two_jobs(rig: Rig) -> None:
@@ -48,7 +48,7 @@ async def test_one_job_asked_of_two_fabricators(rig: Rig) -> None:
     )
     await rig.quiet()
     assert sum(isinstance(result, ConflictError) for result in results) == 1
-    assert sum((machine.starts for machine in machines), []) == [job.id]
+    assert [job_id for machine in machines for job_id in machine.starts] == [job.id]
 
 
 @pytest.mark.parametrize("named", [True, False])

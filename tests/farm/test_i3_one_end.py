@@ -324,3 +324,12 @@ async def test_an_end_and_a_switch_in_the_same_moment(
     assert await _ends(rig, job_id) == ["print_complete"]
     view = rig.view()
     assert (view.name, view.auto_start, view.bed_clear) == ("Renamed", False, False)
+
+
+@pytest.mark.timeout(10)
+async def test_settling_ends_with_marks_that_are_over(rig: Rig) -> None:
+    """A mark that is done but not yet taken out must not be waited for in a circle."""
+    over: asyncio.Task[None] = asyncio.create_task(asyncio.sleep(0))
+    await over
+    rig.farm._ledger._marking.add(over)
+    await rig.farm._ledger.settle()

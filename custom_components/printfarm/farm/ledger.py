@@ -139,7 +139,10 @@ class Ledger:
     async def settle(self) -> None:
         """Wait until all that was announced is marked as such."""
         while self._marking:
-            await asyncio.gather(*self._marking, return_exceptions=True)
+            # Emptied first: to wait for what is over already takes no turn of the loop,
+            # and so nothing else would ever take it out.
+            marking, self._marking = self._marking, set()
+            await asyncio.gather(*marking, return_exceptions=True)
 
     def _take_in(self, done: Committed) -> None:
         self._failed_at = None
