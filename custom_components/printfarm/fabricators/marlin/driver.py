@@ -24,7 +24,7 @@ from ..interface import (
     Task,
 )
 from . import view
-from .commands import NUMBERING, code
+from .console import checked, heating
 from .engine import Engine
 from .events import (
     Ending,
@@ -45,7 +45,6 @@ from .events import (
 from .job import Job
 from .port import OpenPort, Port, SerialPort, hang_up
 from .session import Phase
-from .source import SourceError, clean
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -65,8 +64,6 @@ _RESULTS = {
 }
 _UNCERTAIN = frozenset({"connection_lost", "no_answer"})
 """Ends that leave open whether the machine has taken up a print."""
-
-_HEATERS = {"nozzle": b"M104 S%g", "bed": b"M140 S%g", "chamber": b"M141 S%g"}
 
 
 class MarlinFabricator(Fabricator):
@@ -444,14 +441,7 @@ class MarlinFabricator(Fabricator):
     @override
     async def command(self, line: str) -> tuple[str, ...]:
         """Slip in one command; waits as long as the board works on it."""
-        try:
-            command = clean(line.encode())
-        except SourceError as error:
-            raise FabricatorError("invalid_command", str(error)) from error
-        if not command or b"\n" in command or b"\r" in command:
-            raise FabricatorError("invalid_command", line)
-        if code(command) in NUMBERING:
-            raise FabricatorError("invalid_command", line)
+        command = checked(line)
         if self._transport is None:
             raise FabricatorError("not_connected")
         token = next(self._tokens)
@@ -477,14 +467,7 @@ class MarlinFabricator(Fabricator):
     @override
     async def set_target(self, heater: str, celsius: float) -> None:
         """Set a target temperature and return at once; heating takes its time."""
-        form = _HEATERS.get(heater)
-        if form is not None:
-            command = form % celsius
-        elif (tool := heater.removeprefix("nozzle")).isdecimal():
-            command = b"M104 T%d S%g" % (int(tool), celsius)
-        else:
-            raise FabricatorError("unknown_heater", heater)
-        await self.command(command.decode())
+        await self.command(heating(heater, celsius))
 
     # The end
 
