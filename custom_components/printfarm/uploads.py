@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -66,31 +66,48 @@ async def receive(
     """
     if request.content_type != "multipart/form-data":
         raise InvalidError("upload_not_multipart")
+    upload, wanted = await _take_in(hass, entry, request)
+    # The client has done its part; that it leaves now must not tear ours apart.
+    return await asyncio.shield(
+        hass.async_create_task(_keep(entry, upload, wanted), f"Keep {upload.name}")
+    )
+
+
+async def _take_in(
+    hass: HomeAssistant, entry: FarmConfigEntry, request: web.Request
+) -> tuple[Upload, dict[str, Any] | None]:
+    """Give the upload and what shall be queued, once the last byte is here."""
     fields: dict[str, str] = {}
     upload: Upload | None = None
-    try:
+    async with AsyncExitStack() as stack:
         with _well_formed():
             reader = await request.multipart()
         while (part := await _next(reader)) is not None:
             if part.filename is None:
                 fields[_field_name(part, fields)] = await _text(part)
             elif upload is None:
-                upload = entry.runtime_data.farm.library.new_upload(part.filename)
+                library = entry.runtime_data.farm.library
+                upload = library.new_upload(part.filename)
+                await stack.enter_async_context(upload)
                 await _stream(part, upload)
             else:
                 raise InvalidError("upload_one_file_only")
         if upload is None:
             raise InvalidError("upload_without_file")
         wanted = _checked(hass, entry, fields)
-        # The client has done its part; that it leaves now must not tear ours apart.
-        return await asyncio.shield(
-            hass.async_create_task(
-                _keep(entry, upload, wanted), f"Keeping {upload.name}"
-            )
-        )
-    finally:
-        if upload is not None:
-            await upload.abort()
+        stack.pop_all()
+    return upload, wanted
+
+
+async def _keep(
+    entry: FarmConfigEntry, upload: Upload, wanted: dict[str, Any] | None
+) -> Received:
+    farm = entry.runtime_data.farm
+    async with upload:
+        file = await upload.finish()
+    if wanted is None:
+        return Received(file, ())
+    return Received(file, await farm.add_jobs(file_id=file.id, **wanted))
 
 
 @contextmanager
@@ -164,13 +181,3 @@ def _checked(
     if key not in entry.runtime_data.fabricators:
         raise InvalidError("upload_field_invalid", field="target")
     return values | {"target": key}
-
-
-async def _keep(
-    entry: FarmConfigEntry, upload: Upload, wanted: dict[str, Any] | None
-) -> Received:
-    farm = entry.runtime_data.farm
-    file = await upload.finish()
-    if wanted is None:
-        return Received(file, ())
-    return Received(file, await farm.add_jobs(file_id=file.id, **wanted))
