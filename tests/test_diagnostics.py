@@ -1,0 +1,72 @@
+"""What goes along with a bug report."""
+
+from http import HTTPStatus
+import json
+
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
+
+from .edge_fixtures import Home
+
+SECRET = "postgresql://farm:hunter2@db/farm"
+
+
+async def _download(
+    home: Home, hass_client: ClientSessionGenerator, device: str | None = None
+) -> tuple[str, dict[str, object]]:
+    assert await async_setup_component(home.hass, "diagnostics", {})
+    client = await hass_client()
+    url = f"/api/diagnostics/config_entry/{home.entry.entry_id}"
+    if device is not None:
+        url += f"/device/{device}"
+    answer = await client.get(url)
+    assert answer.status == HTTPStatus.OK
+    text = await answer.text()
+    return text, json.loads(text)["data"]
+
+
+async def test_farm(home: Home, hass_client: ClientSessionGenerator) -> None:
+    """All of the farm, and no password in it."""
+    await home.print_on("Ada")
+    await home.queue(target=home.key("Ada"))
+    # Told to the entry without the listeners: the farm stays where it is.
+    object.__setattr__(home.entry, "data", {"db_url": SECRET, "folder": "/home/ada"})
+    text, data = await _download(home, hass_client)
+    assert "hunter2" not in text
+    assert "/home/ada" not in text
+    assert data["farm"]["printing"] == 1
+    assert len(data["queue"]) == 1
+    ada, bob = data["fabricators"]
+    assert ada["options"]["protocol"] == "virtual"
+    assert ada["view"]["job"]["status"] == "printing"
+    assert bob["view"]["job"] is None
+    assert bob["view"]["firmware"]
+
+
+async def test_fabricator(home: Home, hass_client: ClientSessionGenerator) -> None:
+    """One fabricator, with what happened to it."""
+    job = await home.print_on("Ada")
+    _, data = await _download(home, hass_client, home.device("Ada"))
+    assert data["fabricator"]["view"]["job"]["id"] == job.id
+    assert {"job_assigned", "print_started"} <= {
+        event["type"] for event in data["events"]
+    }
+
+
+async def test_farm_device(home: Home, hass_client: ClientSessionGenerator) -> None:
+    """The farm's own device stands for all of it."""
+    _, data = await _download(home, hass_client, home.device())
+    assert len(data["fabricators"]) == 2
+
+
+async def test_fabricator_without_a_subentry(
+    home: Home, hass_client: ClientSessionGenerator
+) -> None:
+    """One that is just being removed does not break the report."""
+    subentries = dict(home.entry.subentries)
+    subentries.pop(home.key("Bob"))
+    before = home.entry.subentries
+    object.__setattr__(home.entry, "subentries", subentries)
+    _, data = await _download(home, hass_client)
+    object.__setattr__(home.entry, "subentries", before)
+    assert [item["options"] is None for item in data["fabricators"]] == [False, True]
