@@ -30,10 +30,10 @@ async def test_farm(home: Home, hass_client: ClientSessionGenerator) -> None:
     await home.print_on("Ada")
     await home.queue(target=home.key("Ada"))
     # Told to the entry without the listeners: the farm stays where it is.
-    object.__setattr__(home.entry, "data", {"db_url": SECRET, "folder": "/home/ada"})
+    object.__setattr__(home.entry, "data", {"db_url": SECRET, "folder": "/data/ada"})
     text, data = await _download(home, hass_client)
     assert "hunter2" not in text
-    assert "/home/ada" not in text
+    assert "/data/ada" not in text
     assert data["farm"]["printing"] == 1
     assert len(data["queue"]) == 1
     ada, bob = data["fabricators"]

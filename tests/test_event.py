@@ -32,7 +32,7 @@ async def test_a_print(home: Home) -> None:
         "print_started",
         "queue_empty",
     ]
-    assert len({event.data["id"] for event in told}) == len(told)
+    assert len({event.data["event_id"] for event in told}) == len(told)
 
     done = next(event.data for event in told if event.data["type"] == "print_complete")
     assert done["device_id"] == home.device("Ada")
@@ -72,7 +72,7 @@ async def test_told_once(home: Home) -> None:
     await until(lambda: home.view("Ada").status is FabricatorStatus.FINISHED)
     await until(lambda: "queue_empty" in _types(told))
     count = len(told)
-    last = max(event.data["id"] for event in told)
+    last = max(event.data["event_id"] for event in told)
     again = PrintComplete(at=told[0].time_fired, id=last, fabricator_id=1, job_id=1)
 
     home.runtime.relay._relay(again)
@@ -102,3 +102,11 @@ async def test_fabricator_that_is_gone(home: Home) -> None:
     home.runtime.relay._relay(event)
     await home.hass.async_block_till_done()
     assert told[0].data["device_id"] == home.device()
+
+
+async def test_without_number(home: Home) -> None:
+    """An event that the store has not numbered is told all the same."""
+    told = async_capture_events(home.hass, EVENT_PRINTFARM)
+    home.runtime.relay._relay(PrintComplete(at=dt_util.utcnow()))
+    await home.hass.async_block_till_done()
+    assert told[0].data["event_id"] is None

@@ -1,5 +1,6 @@
 """The picture of what lies on the bed."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from unittest.mock import patch
 
@@ -59,3 +60,21 @@ async def test_picture_cannot_be_read(home: Home) -> None:
         await home.print_on("Ada", PICTURE + LONG)
         await home.hass.async_block_till_done()
     assert home.state(IMAGE, "thumbnail", "Ada").state == STATE_UNKNOWN
+
+
+async def test_next_job_is_quicker(home: Home) -> None:
+    """A picture that comes late is not shown with the next job."""
+    await home.print_on("Ada", PICTURE + LONG)
+    image = home.entity_object(IMAGE, "thumbnail", "Ada")
+    await until(lambda: image._picture)
+    job = home.view("Ada").job
+    assert job is not None
+
+    async def slow(*_: object) -> bytes:
+        await home.show("Ada", job=replace(job, id=job.id + 1, file_id=None))
+        return b"late"
+
+    with patch.object(Library, "thumbnail", slow):
+        await image._fetch()
+    await home.hass.async_block_till_done()
+    assert image._picture is None

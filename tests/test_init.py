@@ -1,5 +1,6 @@
 """Setting the farm up, letting it go, and fabricators that come and go meanwhile."""
 
+from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
 
@@ -34,12 +35,15 @@ async def test_devices(home: Home, device_registry: dr.DeviceRegistry) -> None:
     assert ada.model is not None
 
 
-async def test_no_more_than_twenty_entities(
+async def test_number_of_entities(
     home: Home, entity_registry: er.EntityRegistry
 ) -> None:
-    """A fabricator enables no more entities than a large farm can bear."""
+    """A fabricator enables no more entities than a large farm can bear.
+
+    Home Assistant takes 10,000 per entry.
+    """
     entities = er.async_entries_for_device(entity_registry, home.device("Ada"))
-    assert len(entities) == 20
+    assert len(entities) == 22
     everything = er.async_entries_for_device(
         entity_registry, home.device("Ada"), include_disabled_entities=True
     )
@@ -150,7 +154,7 @@ async def test_add_live(home: Home, entity_registry: er.EntityRegistry) -> None:
     assert home.runtime is runtime
     assert (await home.job(job.id)).status is JobStatus.PRINTING
     entities = er.async_entries_for_device(entity_registry, home.device("Eve"))
-    assert len(entities) == 20
+    assert len(entities) == 22
     assert {entity.config_subentry_id for entity in entities} == {home.key("Eve")}
     await until(lambda: home.state("sensor", "status", "Eve").state == "idle")
 
@@ -244,6 +248,25 @@ async def test_device_removal(home: Home, device_registry: dr.DeviceRegistry) ->
             await async_remove_config_entry_device(home.hass, home.entry, device)
             is deletable
         )
+
+
+async def test_device_keeps_what_is_known(
+    home: Home, device_registry: dr.DeviceRegistry
+) -> None:
+    """A machine that is off says neither model nor firmware; the device still does."""
+    before = device_registry.async_get(home.device("Ada"))
+    assert isinstance(before, dr.DeviceEntry)
+    await home.show("Ada", model=None, firmware=None)
+    after = device_registry.async_get(before.id)
+    assert isinstance(after, dr.DeviceEntry)
+    assert (after.model, after.sw_version) == (before.model, before.sw_version)
+    await home.show("Ada", model="Other", firmware="Marlin 3")
+    after = device_registry.async_get(before.id)
+    assert isinstance(after, dr.DeviceEntry)
+    assert (after.model, after.sw_version) == ("Other", "Marlin 3")
+    # News of a fabricator may come after its device went.
+    device_registry.async_remove_device(before.id)
+    home.coordinator("Ada")._take(replace(home.view("Ada"), model="Third"))
 
 
 async def test_log_once(home: Home, caplog: pytest.LogCaptureFixture) -> None:

@@ -26,6 +26,8 @@ AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
         ("job", {"file_name": "x" * 300}, "x" * 255),
         ("job", {"file_name": None}, STATE_UNKNOWN),
         ("current_layer", {"layer": 7}, "7"),
+        ("total_layers", {"layers": 20}, "20"),
+        ("layer_height", {"layer_height": 0.4}, "0.4"),
         ("nozzle_temperature", {"nozzles": (Temperature(209.6, 210.0),)}, "209.6"),
         ("nozzle_temperature", {"nozzles": ()}, STATE_UNKNOWN),
         ("bed_temperature", {"bed": Temperature(60.1, 60.0)}, "60.1"),
@@ -50,8 +52,6 @@ async def test_disabled_at_first(home: Home) -> None:
     """What few people look at is there, but has to be enabled."""
     registry = er.async_get(home.hass)
     hidden = {
-        "total_layers": {"layers": 20},
-        "layer_height": {"layer_height": 0.4},
         "max_layer_height": {"max_layer_height": 38.5},
         "started": {"started": AT},
         "remaining": {"remaining": 90.0},
@@ -74,8 +74,6 @@ async def test_disabled_at_first(home: Home) -> None:
         **{name: value for part in hidden.values() for name, value in part.items()},
     )
     assert {key: home.state(SENSOR, key, "Ada").state for key in hidden} == {
-        "total_layers": "20",
-        "layer_height": "0.4",
         "max_layer_height": "38.5",
         "started": "2026-11-20T12:00:00+00:00",
         "remaining": "1.5",

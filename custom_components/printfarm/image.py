@@ -84,14 +84,15 @@ class ThumbnailImage(FabricatorEntity, ImageEntity):
 
     async def _fetch(self) -> None:
         """Replace the picture by that of the job that is there now."""
-        job, self._shown = self.view.job, self._wanted
+        job = self.view.job
+        shown = self._shown = self._wanted
         picture = None
         if job is not None and job.file_id is not None:
             try:
                 picture = await self.coordinator.farm.library.thumbnail(job.file_id)
             except FarmError as error:
                 LOGGER.debug("No picture of job %s: %s", job.id, error)
-        if self._shown != self._wanted:
+        if self._shown != shown:
             # Another job came meanwhile; its own fetch is on the way.
             return
         self._picture = picture

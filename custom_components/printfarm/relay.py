@@ -75,14 +75,15 @@ class EventRelay:
             for item in fields(event)
             if (value := getattr(event, item.name)) is not None
         }
-        told["at"] = event.at.isoformat()
-        told["type"] = event.type
         device_id = self._device_id(event)
         device = dr.async_get(self._hass).async_get(device_id)
-        told["device_id"] = device_id
-        if device is not None:
-            told["device_name"] = device.name_by_user or device.name
-        return told
+        return told | {
+            "type": event.type,
+            "at": event.at.isoformat(),
+            "event_id": told.pop("id", None),
+            "device_id": device_id,
+            "device_name": device and (device.name_by_user or device.name),
+        }
 
     @callback
     def _device_id(self, event: FarmEvent) -> str:
