@@ -176,7 +176,10 @@ class Fabricator(ABC):
     """
 
     def __init__(
-        self, config: FabricatorConfig, on_snapshot: SnapshotListener, on_event: EventListener
+        self,
+        config: FabricatorConfig,
+        on_snapshot: SnapshotListener,
+        on_event: EventListener,
     ) -> None:
         """Keep the configuration and listeners; connects to nothing yet."""
         self.config = config
