@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable
+import contextlib
 from functools import partial
 from pathlib import Path
 import tempfile
@@ -88,10 +89,8 @@ class AnySequence(RuleBasedStateMachine):
         """Do something, which may be refused, and let the farm react."""
 
         async def do() -> None:
-            try:
+            with contextlib.suppress(FarmError):
                 await work
-            except FarmError:
-                pass
             await self.rig.quiet()
 
         self.runner.run(do())
