@@ -60,8 +60,13 @@ def _paused(bench: Bench) -> bool:
     [
         ["G90", "M82"],
         ["G90", "M83"],
+        ["M83", "G90"],
         ["G91", "M83"],
+        ["G91", "M82"],
+        ["M82", "G91"],
+        ["M83", "G91"],
         ["G20", "G90", "M82"],
+        ["G20", "G91", "M83"],
     ],
 )
 @pytest.mark.parametrize("profile", ["marlin_2", "marlin_1", "idex"])
@@ -96,6 +101,91 @@ def test_resumes_exactly(profile: str, modes: list[str]) -> None:
     assert tuple(end) == pytest.approx(tuple(expected), abs=1e-6)
     assert bench.board.motion.feedrate == undisturbed.board.motion.feedrate
     assert bench.board.fan == undisturbed.board.fan == 128
+
+
+@pytest.mark.parametrize("profile", ["marlin_2", "marlin_1"])
+def test_modes_of_the_print_before(profile: str) -> None:
+    """A file that sets no modes has those that the last one left, also after a pause."""
+    ends: list[tuple[object, ...]] = []
+    for pause in (False, True):
+        bench = Bench(profile)
+        bench.ready()
+        bench.print([*START, "G1 Z5 F600", "M83", "G1 X1 E1 F1200"])
+        bench.events.clear()
+        bench.begin([f"G1 X{1 + step} E0.5" for step in range(40)])
+        if pause:
+            _printing(bench, 10)
+            bench.write(bench.engine.pause(bench.now))
+            bench.until(lambda bench=bench: _paused(bench))
+            bench.write(bench.engine.resume(bench.now))
+        bench.until(lambda bench=bench: bench.ending)
+        ends.append((*bench.board.position, bench.board.motion.feedrate))
+    assert ends[0] == pytest.approx(ends[1])
+    assert ends[0][3] == pytest.approx(21.0)
+
+
+def _tall(z: float) -> list[str]:
+    walls = [f"G1 X{20 + step % 50} Y{20 + step % 7} F1800" for step in range(100)]
+    return ["G28", "G90", f"G1 Z{z} F3000", *walls]
+
+
+def _heights(bench: Bench) -> list[float]:
+    """Every height that is asked for from now on, in machine coordinates."""
+    asked: list[float] = []
+    at = bench.board.motion.position[2]
+
+    def note(_number: int | None, command: str) -> None:
+        nonlocal at
+        if command.startswith("G1 Z"):
+            at += float(command.split()[1][1:])
+            asked.append(at)
+        bench.executed.append(command)
+
+    bench.board.executed = note
+    return asked
+
+
+@pytest.mark.parametrize(
+    ("profile", "z", "highest"),
+    [
+        ("marlin_2", 100.0, 110.0),
+        ("marlin_2", 246.0, 250.0),
+        ("marlin_2", 250.0, 250.0),
+        ("marlin_1", 100.0, 102.0),
+    ],
+)
+@pytest.mark.parametrize("paused", [False, True])
+def test_keeps_off_the_frame(
+    profile: str, z: float, highest: float, paused: bool
+) -> None:
+    """Neither parking nor cancelling asks for more height than there is, nor twice."""
+    bench = Bench(profile)
+    bench.ready()
+    bench.begin(_tall(z))
+    _printing(bench, 20)
+    asked = _heights(bench)
+    if paused:
+        bench.write(bench.engine.pause(bench.now))
+        bench.until(lambda: _paused(bench))
+    bench.write(bench.engine.cancel(bench.now))
+    bench.until(lambda: bench.ending)
+    assert max(asked, default=z) == pytest.approx(highest)
+    assert bench.board.position[2] == pytest.approx(highest)
+    assert len(asked) == (highest > z)
+
+
+def test_cancel_after_somebody_lowered_the_head(bench: Bench) -> None:
+    """What is missing to a safe distance is made up for, no more."""
+    bench.begin(_tall(100.0))
+    _printing(bench, 20)
+    bench.write(bench.engine.pause(bench.now))
+    bench.until(lambda: _paused(bench))
+    for command in (b"G91", b"G1 Z-6 F600", b"G90"):
+        bench.write(bench.engine.send(command, command, bench.now))
+    bench.wait(20.0)
+    bench.write(bench.engine.cancel(bench.now))
+    bench.until(lambda: bench.ending)
+    assert bench.board.position[2] == pytest.approx(110.0)
 
 
 def test_parks_aside(bench: Bench) -> None:

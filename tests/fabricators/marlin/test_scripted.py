@@ -406,5 +406,5 @@ def test_pause_without_position(talk: Talk) -> None:
     script = b""
     while talk.engine.phase is Phase.PAUSING:
         script += talk.say("ok")
-    assert b"G1 Z10.00" in script
+    assert b"G1 Z2.00" in script
     assert b"G1 X" not in script

@@ -43,10 +43,11 @@ def test_code(command: bytes, name: bytes) -> None:
 @pytest.mark.parametrize(
     ("commands", "modal"),
     [
-        ([b"G91"], Modal(absolute=False, extruder_absolute=False)),
-        ([b"G91", b"M82"], Modal(absolute=False)),
-        ([b"M83", b"G90"], Modal()),
-        ([b"M83"], Modal(extruder_absolute=False)),
+        ([b"G91"], Modal((b"M82", b"G91"))),
+        ([b"G91", b"M82"], Modal((b"G91", b"M82"))),
+        ([b"M83", b"G90"], Modal((b"M83", b"G90"))),
+        ([b"G91", b"M83", b"M82", b"G90"], Modal((b"M82", b"G90"))),
+        ([b"M83"], Modal((b"G90", b"M83"))),
         ([b"G20"], Modal(inches=True)),
         ([b"G20", b"G21"], Modal()),
         ([b"G28 X", b"T1"], Modal(homed=True, tool=b"T1")),
@@ -66,12 +67,13 @@ def test_modal(commands: list[bytes], modal: Modal) -> None:
     assert seen == modal
 
 
-def test_old_firmware_keeps_the_extruder_apart() -> None:
-    """Marlin 1 does not touch the extruder's mode with G90 and G91."""
-    modal = Modal(extruder_follows=False)
-    for command in (b"M83", b"G90"):
+def test_next_print() -> None:
+    """What a print leaves behind on the board is still there for the next one."""
+    modal = Modal()
+    for command in (b"G28", b"M83", b"G20", b"T1", b"M106", b"G1 X1 E1 F90"):
         modal.apply(command)
-    assert not modal.extruder_absolute
+    left = Modal((b"G90", b"M83"), inches=True, feedrate=b"90", tool=b"T1")
+    assert modal.begin() == left
 
 
 def test_copy_is_apart() -> None:
@@ -88,7 +90,7 @@ def test_copy_is_apart() -> None:
         (Modal(moved=True, homed=True), 20.0, (-45.0, 125.0, 10.0)),
         (Modal(moved=True, homed=True), 145.0, (-45.0, 125.0, 5.0)),
         (Modal(moved=True, homed=True), 160.0, (-45.0, 125.0, 0.0)),
-        (Modal(moved=True), 20.0, (0.0, 0.0, 10.0)),
+        (Modal(moved=True), 20.0, (0.0, 0.0, 2.0)),
         (Modal(), 20.0, (0.0, 0.0, 0.0)),
     ],
 )
@@ -115,7 +117,7 @@ def test_come_back_after_somebody_moved() -> None:
     )
     now = PositionReport(10.0, 175.004, 30.0, 9.0)
     commands = parking.come_back(rest, Modal(tool=b"T1"), now)
-    assert commands[:2] == [b"T0", b"G92 E3.00"]
+    assert commands[:3] == [b"G21", b"T0", b"G92 E3.00"]
     assert b"G1 X40.00 Y-125.00 F6000" in commands
     assert b"G1 Z-10.00 F600" in commands
 
@@ -135,11 +137,10 @@ def test_reheat() -> None:
     ]
 
 
-def test_safe_end() -> None:
+def test_cool() -> None:
     """Every heater and fan that there is goes off."""
     modal = Modal(fans={b"0": b"255", b"1": b"9"}, moved=True, extruded=True)
-    commands = parking.safe_end(modal, 2, hot=True, chamber=True)
-    assert commands[:6] == [
+    assert parking.cool(modal, 2, chamber=True) == [
         b"M104 T0 S0",
         b"M104 T1 S0",
         b"M140 S0",
@@ -147,10 +148,48 @@ def test_safe_end() -> None:
         b"M107",
         b"M107 P1",
     ]
-    assert commands[-1] == b"M84"
-    assert any(command.startswith(b"G1 E-") for command in commands)
-    still = parking.safe_end(Modal(), 1, hot=False, chamber=False)
-    assert still == [b"M104 S0", b"M140 S0", b"M107", b"M84"]
+    assert parking.cool(Modal(), 1, chamber=False) == [b"M104 S0", b"M140 S0", b"M107"]
+
+
+def test_abandon() -> None:
+    """Up and off, and the modes are those that a slicer expects."""
+    relative = [b"G21", b"G91", b"M83"]
+    end = [b"G21", b"G90", b"M82", b"M84"]
+    assert parking.abandon(0.0, retract=False) == [*relative, *end]
+    assert parking.abandon(2.5, retract=True) == [
+        *relative,
+        b"G1 E-2.00 F2400",
+        b"G1 Z2.50 F600",
+        *end,
+    ]
+
+
+@pytest.mark.parametrize(
+    ("modal", "position", "firmware", "height"),
+    [
+        (Modal(homed=True), (0.0, 0.0, 20.0, 0.0), SPACE, 10.0),
+        (Modal(homed=True), (0.0, 0.0, 147.5, 0.0), SPACE, 2.5),
+        (Modal(homed=True), (0.0, 0.0, 151.0, 0.0), SPACE, 0.0),
+        (Modal(), (0.0, 0.0, 20.0, 0.0), SPACE, parking.SMALL_LIFT),
+        (Modal(homed=True), None, SPACE, parking.SMALL_LIFT),
+        (Modal(homed=True), (0.0, 0.0, 20.0, 0.0), None, parking.SMALL_LIFT),
+        (
+            Modal(homed=True),
+            (0.0, 0.0, 20.0, 0.0),
+            Firmware("Marlin 1.1.9"),
+            parking.SMALL_LIFT,
+        ),
+    ],
+)
+def test_lift(
+    modal: Modal,
+    position: tuple[float, float, float, float] | None,
+    firmware: Firmware | None,
+    height: float,
+) -> None:
+    """As high as there is room; hardly at all where that is not known."""
+    at = PositionReport(*position) if position else None
+    assert parking.lift(modal, at, firmware) == height
 
 
 def _dialog(*actions: tuple[str, str]) -> tuple[Dialog, list[object]]:

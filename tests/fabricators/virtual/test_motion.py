@@ -224,3 +224,22 @@ def test_feed_rate_percentage_is_told() -> None:
     host = Host()
     host.ask("M220 S80")
     assert host.ask("M220") == ["FR:80%", "ok"]
+
+
+@pytest.mark.parametrize(
+    ("commands", "newer", "older"),
+    [
+        (["M83", "G90"], 7.0, 12.0),
+        (["G91", "M82"], 7.0, 12.0),
+        (["M82", "G91"], 12.0, 12.0),
+        (["M83"], 12.0, 12.0),
+        (["G91", "M83", "G90", "M82"], 7.0, 7.0),
+    ],
+)
+def test_extruder_mode(commands: list[str], newer: float, older: float) -> None:
+    """In Marlin 2 the last word decides; in Marlin 1 E is relative if either says so."""
+    for model, extruded in (("marlin_2", newer), ("marlin_1", older)):
+        host = Host(model)
+        for command in ("M302 P1", "G92 E5", *commands, "G1 E7 F600"):
+            host.ask(command)
+        assert host.board.motion.position[3] == pytest.approx(extruded), model

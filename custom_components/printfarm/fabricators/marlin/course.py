@@ -59,7 +59,7 @@ class Course:
         self.position = 0
         self.sent_file_line = self._started = self._complete = False
         self._backlog.clear()
-        self.modal = Modal(extruder_follows=self._extruder_follows())
+        self.modal = self.modal.begin()
         self._rest = None
         self.count_from_zero(now)
 
@@ -257,13 +257,35 @@ class Course:
         self._held, self._held_by = False, None
         if name in INTERRUPTIBLE:
             self._link.urgent(b"M108", now)
-        commands = parking.safe_end(
+        commands = parking.cool(
             self.modal,
             (session.firmware and session.firmware.extruders) or 1,
-            hot=(session.nozzle or 0.0) >= parking.EXTRUDE_MINIMUM,
             chamber=session.can("CHAMBER_TEMPERATURE"),
         )
-        session.perform([*commands, b"M400", b"M105"], lambda _: self.end(ending))
+        session.position = None
+        session.perform([*commands, b"M114"], partial(self._abandon, ending))
+
+    def _abandon(self, ending: RunEnded, _now: float) -> None:
+        """Get off the print, as far up as there is room."""
+        session, modal, rest = self._session, self.modal, self._rest
+        up = parking.lift(modal, session.position, session.firmware)
+        if rest is not None and rest.position is not None and session.position:
+            aside = rest.position.z + rest.move[2] - session.position.z
+            up = round(max(0.0, min(up, aside)), 2)
+        hot = (session.nozzle or 0.0) >= parking.EXTRUDE_MINIMUM
+        retract = modal.extruded and hot and rest is None
+        leave = parking.abandon(up, retract=retract) if modal.moved else [b"M84"]
+        session.perform([*leave, b"M400", b"M105"], lambda _: self._abandoned(ending))
+
+    def _abandoned(self, ending: RunEnded) -> None:
+        """The next print finds the modes that its slicer expects."""
+        if self.modal.moved:
+            self.forget()
+        self.end(ending)
+
+    def forget(self) -> None:
+        """The board has its modes of the beginning."""
+        self.modal = Modal()
 
     def end(self, ending: RunEnded) -> None:
         """The run is over; nothing of it is left."""
@@ -277,10 +299,6 @@ class Course:
         self._session.abandon_script()
         self._session.phase = Phase.READY
         self._session.events.append(ending)
-
-    def _extruder_follows(self) -> bool:
-        firmware = self._session.firmware
-        return firmware is None or "marlin 1" not in firmware.name.lower()
 
 
 def _asks_host(command: bytes) -> bool:

@@ -378,6 +378,7 @@ class Engine:
     def _greet(self, now: float) -> None:
         """Begin from nothing with a board that may or may not be listening yet."""
         self._session.begin(now)
+        self._course.forget()
         self._session.phase = Phase.GREETING
         self.fault = None
         self._error = None

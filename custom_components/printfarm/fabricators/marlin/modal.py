@@ -19,10 +19,13 @@ _MOVES = frozenset({b"G0", b"G1", b"G2", b"G3", b"G5"})
 class Modal:
     """Modes in force after a line; feed rate and fan speeds as the file wrote them."""
 
-    extruder_follows: bool = True
-    """G90 and G91 set the extruder's mode as well, as Marlin 2 does."""
-    absolute: bool = True
-    extruder_absolute: bool = True
+    positioning: tuple[bytes, ...] = (b"G90", b"M82")
+    """The last of G90 and G91 and the last of M82 and M83, in the order they came.
+
+    Firmware differs in what they do to each other: in Marlin 2 the later one decides
+    over the extruder, in Marlin 1 and Klipper it is relative if either says so, in
+    Prusa's only M82 and M83 count. Their order says it to all of them.
+    """
     inches: bool = False
     feedrate: bytes | None = None
     tool: bytes | None = None
@@ -35,6 +38,10 @@ class Modal:
         """Keep this moment."""
         return replace(self, fans=dict(self.fans))
 
+    def begin(self) -> Modal:
+        """What is left of it when the next print begins."""
+        return Modal(self.positioning, self.inches, self.feedrate, self.tool)
+
     def apply(self, command: bytes) -> None:
         """Take note of one command that the firmware has accepted."""
         name = command[:2]
@@ -44,12 +51,9 @@ class Modal:
             self._move(command)
             return
         match name:
-            case b"G90" | b"G91":
-                self.absolute = name == b"G90"
-                if self.extruder_follows:
-                    self.extruder_absolute = self.absolute
-            case b"M82" | b"M83":
-                self.extruder_absolute = name == b"M82"
+            case b"G90" | b"G91" | b"M82" | b"M83":
+                other = (mode for mode in self.positioning if mode[0] != name[0])
+                self.positioning = (*other, name)
             case b"G20" | b"G21":
                 self.inches = name == b"G20"
             case b"G28":

@@ -14,6 +14,8 @@ RETRACT = 2.0
 """mm of filament pulled back while parked."""
 LIFT = 10.0
 """mm between nozzle and print while parked, and after a cancelled one."""
+SMALL_LIFT = 2.0
+"""The same where nobody knows how much room there is above."""
 MARGIN = 5.0
 """mm kept from the edges of the reachable space."""
 EXTRUDE_MINIMUM = 170.0
@@ -54,15 +56,24 @@ def rest(
     low = firmware.minimum if firmware else None
     high = firmware.maximum if firmware else None
     if modal.moved:
-        z = LIFT
-        if position is not None and high is not None:
-            z = round(max(0.0, min(LIFT, high[2] - position.z)), 2)
+        z = lift(modal, position, firmware)
     if modal.homed and position is not None and low is not None and high is not None:
         x = round(low[0] + MARGIN - position.x, 2)
         y = round(high[1] - MARGIN - position.y, 2)
     hot = nozzle is not None and nozzle >= EXTRUDE_MINIMUM
     retract = RETRACT if modal.extruded and hot else 0.0
     return Rest(modal.copy(), position, (x, y, z), retract, targets)
+
+
+def lift(
+    modal: Modal, position: PositionReport | None, firmware: Firmware | None
+) -> float:
+    """How far the nozzle may go up, mm: never into the frame."""
+    if not modal.homed or position is None or firmware is None:
+        return SMALL_LIFT
+    if firmware.maximum is None:
+        return SMALL_LIFT
+    return round(max(0.0, min(LIFT, firmware.maximum[2] - position.z)), 2)
 
 
 def leave(parked: Rest) -> list[bytes]:
@@ -99,7 +110,7 @@ def come_back(
     `modal` and `position` are those of now: somebody may have used the pause.
     """
     x, y, z = (-part for part in parked.move)
-    commands = []
+    commands = [b"G21"]
     if parked.modal.tool is not None and modal.tool != parked.modal.tool:
         commands.append(parked.modal.tool)
     if parked.position is not None and position is not None:
@@ -109,7 +120,7 @@ def come_back(
         extruder = parked.position.e - parked.retracted
         if abs(position.e - extruder) > ROUNDING:
             commands.append(b"G92 E%.2f" % extruder)
-    commands += [b"G21", b"G91", b"M83"]
+    commands += [b"G91", b"M83"]
     if x or y:
         commands.append(b"G1 X%.2f Y%.2f F%d" % (x, y, TRAVEL_FEEDRATE))
     if z:
@@ -124,36 +135,40 @@ def come_back(
     return commands
 
 
-def safe_end(modal: Modal, tools: int, *, hot: bool, chamber: bool) -> list[bytes]:
-    """Commands that leave a machine cold and still after an abandoned print."""
+def cool(modal: Modal, tools: int, *, chamber: bool) -> list[bytes]:
+    """Commands that switch off every heater and fan of an abandoned print."""
     commands = [b"M104 S0"]
     if tools > 1:
         commands = [b"M104 T%d S0" % tool for tool in range(tools)]
     commands.append(b"M140 S0")
     if chamber:
         commands.append(b"M141 S0")
-    commands += [
-        b"M107 P%b" % fan if fan != b"0" else b"M107" for fan in modal.fans or [b"0"]
+    fans = modal.fans or [b"0"]
+    return [
+        *commands,
+        *(b"M107 P%b" % fan if fan != b"0" else b"M107" for fan in fans),
     ]
-    if modal.moved:
-        commands += [b"G21", b"G91", b"M83"]
-        if modal.extruded and hot:
-            commands.append(b"G1 E%.2f F%d" % (-RETRACT, RETRACT_FEEDRATE))
-        commands.append(b"G1 Z%.2f F%d" % (LIFT, LIFT_FEEDRATE))
-        commands += [b"G90", b"M82"]
-    return [*commands, b"M84"]
+
+
+def abandon(up: float, *, retract: bool) -> list[bytes]:
+    """Commands that lift the head off an abandoned print and leave it still.
+
+    `up` is in mm, 0 where it stands aside already.
+    """
+    commands = [b"G21", b"G91", b"M83"]
+    if retract:
+        commands.append(b"G1 E%.2f F%d" % (-RETRACT, RETRACT_FEEDRATE))
+    if up:
+        commands.append(b"G1 Z%.2f F%d" % (up, LIFT_FEEDRATE))
+    return [*commands, *modes(Modal()), b"M84"]
 
 
 HEATERS_OFF = (b"M104 S0", b"M140 S0", b"M107")
 
 
 def modes(modal: Modal) -> list[bytes]:
-    """Commands that set units and both coordinate modes; the extruder's mode last."""
-    return [
-        b"G20" if modal.inches else b"G21",
-        b"G90" if modal.absolute else b"G91",
-        b"M82" if modal.extruder_absolute else b"M83",
-    ]
+    """Commands that set units and both coordinate modes."""
+    return [b"G20" if modal.inches else b"G21", *modal.positioning]
 
 
 def _back(planned: float, needed: float) -> float:

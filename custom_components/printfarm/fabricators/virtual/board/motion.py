@@ -32,6 +32,7 @@ class Motion:
         self.shift = _ORIGIN
         self.relative = False
         self.relative_e = False
+        """What M82, M83 and, on Marlin 2, G90 and G91 have set last."""
         self.unit = 1.0
         self.feedrate = _DEFAULT_FEEDRATE
         self.feedrate_percent = 100.0
@@ -46,6 +47,18 @@ class Motion:
         x, y, z, e = (a + b for a, b in zip(self.position, self.shift, strict=True))
         return (x, y, z, e)
 
+    @property
+    def extrudes_relative(self) -> bool:
+        """Whether E is read as a length to add."""
+        apart = self._profile.separate_extruder_mode
+        return self.relative_e or (apart and self.relative)
+
+    def set_relative(self, relative: bool) -> None:
+        """Read coordinates as G90 or G91 asks."""
+        self.relative = relative
+        if not self._profile.separate_extruder_mode:
+            self.relative_e = relative
+
     def goal(self, command: Command) -> Position:
         """Where a move command leads, in machine coordinates, inside the volume."""
         words = command.words
@@ -55,7 +68,7 @@ class Motion:
             value = words.get(letter)
             if value is None:
                 continue
-            relative = self.relative_e if axis == 3 else self.relative
+            relative = self.extrudes_relative if axis == 3 else self.relative
             if relative:
                 goal[axis] += value * unit
             else:

@@ -39,6 +39,8 @@ class BoardProfile:
     reset_on_open: bool = False
     """Opening the port resets the board, as DTR does on most AVR boards."""
 
+    separate_extruder_mode: bool = False
+    """Marlin 1: G90 and G91 leave what M82 and M83 have set; relative if either says so."""
     drop_repeats: bool = True
     """A line numbered like the last or the one before is dropped without a word."""
     capabilities: bool = True
@@ -97,6 +99,7 @@ PROFILES: Mapping[str, BoardProfile] = MappingProxyType(
             flow_control=False,
             boot_time=1.5,
             reset_on_open=True,
+            separate_extruder_mode=True,
             drop_repeats=False,
             capabilities=False,
             auto_report=False,

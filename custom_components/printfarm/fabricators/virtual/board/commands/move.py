@@ -111,11 +111,11 @@ def _millimetres(board: Board, command: Command) -> None:
 
 
 def _absolute(board: Board, command: Command) -> None:
-    board.motion.relative = board.motion.relative_e = False
+    board.motion.set_relative(False)
 
 
 def _relative(board: Board, command: Command) -> None:
-    board.motion.relative = board.motion.relative_e = True
+    board.motion.set_relative(True)
 
 
 def _absolute_e(board: Board, command: Command) -> None:
