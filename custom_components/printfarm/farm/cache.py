@@ -61,7 +61,7 @@ class Cache:
             if contents["format"] != _FORMAT:
                 return None
             entry = contents["plates"][str(plate)]
-        except OSError, ValueError, KeyError:
+        except OSError, ValueError, KeyError, TypeError:
             return None
         made = Made(
             gcode=room / entry["gcode"] if entry["gcode"] else None,

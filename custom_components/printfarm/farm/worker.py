@@ -23,6 +23,10 @@ _PROGRAM = (
 """Our folder goes last: some of our platforms bear names of standard modules."""
 
 
+LONGEST = 3600.0
+"""Seconds after which a file is given up, so that others are read."""
+
+
 class AnalysisError(OSError):
     """The analysing process died or made no sense."""
 
@@ -55,11 +59,14 @@ class CpuWorker:
                 env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             )
             try:
-                out, err = await child.communicate()
-            except asyncio.CancelledError:
-                child.kill()
-                await child.wait()
-                raise
+                async with asyncio.timeout(LONGEST):
+                    out, err = await child.communicate()
+            except TimeoutError:
+                raise AnalysisError("the analysis took too long") from None
+            finally:
+                if child.returncode is None:
+                    child.kill()
+                    await child.wait()
         if child.returncode != 0:
             _LOGGER.error("Analysis of %s failed: %s", name, err.decode()[-2000:])
             raise AnalysisError(f"the analysis ended with {child.returncode}")
