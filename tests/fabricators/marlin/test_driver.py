@@ -19,7 +19,11 @@ from custom_components.printfarm.fabricators.interface import (
     StartOutcome,
     Task,
 )
-from custom_components.printfarm.fabricators.marlin import driver as module, engine
+from custom_components.printfarm.fabricators.marlin import (
+    connection,
+    driver as module,
+    engine,
+)
 from custom_components.printfarm.fabricators.marlin.driver import MarlinFabricator
 from custom_components.printfarm.fabricators.virtual.bench import open_board
 from custom_components.printfarm.fabricators.virtual.board import Faults
@@ -115,7 +119,7 @@ async def shop() -> AsyncIterator[Shop]:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "BACKOFF", (0.01,))
+    monkeypatch.setattr(connection, "BACKOFF", (0.01,))
     monkeypatch.setattr(module, "REPORT_INTERVAL", 0.01)
 
 
@@ -433,10 +437,12 @@ async def test_closing_does_not_wait_for_the_next_try(
     shop: Shop, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A machine that is off does not hold up a restart."""
-    monkeypatch.setattr(module, "BACKOFF", (1000.0,))
+    monkeypatch.setattr(connection, "BACKOFF", (1000.0,))
     shop.error = FabricatorError("port_not_found")
     shop.task = asyncio.create_task(shop.fabricator.run())
-    await shop.until(lambda: shop.snapshots and shop.fabricator._available is False)
+    await shop.until(
+        lambda: shop.snapshots and shop.fabricator._connection._available is False
+    )
     await shop.fabricator.close()
     await asyncio.wait_for(shop.task, 5)
     assert shop.opened == 1
@@ -444,13 +450,15 @@ async def test_closing_does_not_wait_for_the_next_try(
 
 async def test_nobody_answers(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     """An open port with nobody behind it is a machine that is off; it is not reopened."""
-    monkeypatch.setattr(module, "HELLO_GRACE", 0.05)
+    monkeypatch.setattr(connection, "HELLO_GRACE", 0.05)
     monkeypatch.setattr(module, "REPORT_INTERVAL", 0.01)
     monkeypatch.setattr(engine, "HELLO_INTERVAL", 0.02)
     shop.faults = Faults(silence_at=1)
     shop.task = asyncio.create_task(shop.fabricator.run())
     await shop.state(MachineState.OFFLINE)
-    await shop.until(lambda: shop.opened and shop.fabricator._available is False)
+    await shop.until(
+        lambda: shop.opened and shop.fabricator._connection._available is False
+    )
     assert shop.opened == 1
     shop.cable.reset_board()
     await shop.state(MachineState.IDLE)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from itertools import count
 import logging
@@ -24,8 +23,8 @@ from ..interface import (
     Task,
 )
 from . import view
+from .connection import Connection
 from .console import checked, heating
-from .engine import Engine
 from .events import (
     Ending,
     Event,
@@ -43,20 +42,15 @@ from .events import (
     Temperatures,
 )
 from .job import Job
-from .port import OpenPort, Port, SerialPort, hang_up
+from .port import OpenPort, SerialPort
 from .session import Phase
 
 _LOGGER = logging.getLogger(__name__)
 
 REPORT_INTERVAL = 0.25
 """Seconds between two looks at what merely creeps along: position, temperatures."""
-BACKOFF = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
-"""Seconds before each new attempt to connect; the last one is for good."""
 CLOSE_GRACE = 5.0
 """Seconds that a print gets for its safe end when we have to go."""
-HELLO_GRACE = 15.0
-"""Seconds of greeting without an answer before a machine counts as off."""
-
 _RESULTS = {
     Ending.COMPLETED: Result.COMPLETED,
     Ending.CANCELLED: Result.CANCELLED,
@@ -86,23 +80,21 @@ class MarlinFabricator(Fabricator):
     ) -> None:
         """Keep how to connect; opens nothing."""
         super().__init__(config, on_snapshot, on_event)
-        self._port: SerialPort | None = None
+        release: Callable[[], None] = _nothing
         if open_port is None:
-            self._port = SerialPort(
+            port = SerialPort(
                 str(config.options["port"]), int(str(config.options["baudrate"]))
             )
-            open_port = self._port.open
-        self._open_port = open_port
-        self._engine = Engine()
-        self._transport: asyncio.Transport | None = None
-        self._gone = asyncio.Event()
-        self._lost: asyncio.Future[str] | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_due = 0.0
+            open_port, release = port.open, port.release
+        self._connection = Connection(
+            config.name,
+            open_port,
+            release=release,
+            on_turn=self._turn,
+            on_state=self._refresh,
+        )
+        self._engine = self._connection.engine
         self._reported = 0.0
-        self._closing = asyncio.Event()
-        self._available: bool | None = None
-        self._greeting_since: float | None = None
         self._job: Job | None = None
         self._ended: tuple[int, Result] | None = None
         self._tokens = count()
@@ -114,143 +106,31 @@ class MarlinFabricator(Fabricator):
         """What the board said it can do."""
         return view.capabilities(self._engine.firmware, self._engine.readings)
 
-    # The connection
-
     @override
     async def run(self) -> None:
         """Connect, and connect again whenever the connection is lost."""
-        attempt = 0
-        while not self._closing.is_set():
-            self._lost = asyncio.get_running_loop().create_future()
-            try:
-                self._refresh(state=MachineState.CONNECTING)
-                await self._connect()
-                reason = await self._lost
-                attempt = 0 if self._available else attempt
-            except FabricatorError as error:
-                reason = error.text or error.key
-            if self._closing.is_set():
-                return
-            self._unavailable(reason)
-            await self._pause_before(attempt)
-            attempt += 1
+        await self._connection.run()
 
-    async def _pause_before(self, attempt: int) -> None:
-        """Leave a machine alone for a while; closing cuts that short."""
-        delay = BACKOFF[min(attempt, len(BACKOFF) - 1)]
-        with suppress(TimeoutError):
-            async with asyncio.timeout(delay):
-                await self._closing.wait()
+    # Events, and what others see of it
 
-    async def _connect(self) -> None:
-        self._gone.clear()
-        try:
-            transport, _ = await self._open_port(
-                lambda: Port(self._on_data, self._on_lost)
-            )
-        except FabricatorError:
-            raise
-        except OSError as error:
-            raise FabricatorError("cannot_connect", str(error)) from error
-        if self._closing.is_set():
-            await hang_up(transport, self._gone)
-            self._disconnect("stopped", "closed")
-            return
-        self._transport = transport
-        now = monotonic()
-        self._write(self._engine.open(now))
-        self._attend(now)
-
-    def _on_data(self, data: bytes) -> None:
-        """The hot path: an answer in, the next line out, the rest afterwards."""
-        now = monotonic()
+    def _turn(self, now: float) -> float | None:
+        """Hear what has happened, have the file read on, and report now and then."""
         engine = self._engine
-        if out := engine.receive(data, now):
-            self._write(out)
-        if engine.wants_upkeep:
-            self._attend(now)
-
-    def _write(self, data: bytes) -> None:
-        if data and self._transport is not None and not self._transport.is_closing():
-            self._transport.write(data)
-
-    def _on_lost(self, error: Exception | None) -> None:
-        self._gone.set()
-        self._disconnect("connection_lost", str(error or "connection closed"))
-
-    def _disconnect(self, reason: str, text: str) -> None:
-        self._transport = None
-        if self._port is not None:
-            self._port.release()
-        self._engine.lost(reason)
-        self._attend(monotonic())
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._lost is not None and not self._lost.done():
-            self._lost.set_result(text)
-
-    def _unavailable(self, reason: str) -> None:
-        """Say once that the machine is away: off is a state, not an error."""
-        if self._available is not False:
-            _LOGGER.warning("%s is not available: %s", self.config.name, reason)
-        self._available = False
-        self._refresh(state=MachineState.OFFLINE)
-
-    # Time, events and what others see of it
-
-    def _attend(self, now: float) -> None:
-        """Everything that may wait until the next line is on its way."""
-        engine = self._engine
-        self._write(engine.upkeep(now))
         for event in engine.take_events():
             self._hear(event)
         if self._job is not None and engine.hungry:
             self._job.read(self._supply)
-        state = self._state()
-        if state is not MachineState.CONNECTING:
-            self._greeting_since = None
-        elif self._greeting_since is None:
-            self._greeting_since = now
-        elif now - self._greeting_since >= HELLO_GRACE:
-            self._unavailable("no answer")
-            state = MachineState.OFFLINE
+        state = self._connection.state
         if state is not self.snapshot.state or now - self._reported >= REPORT_INTERVAL:
             self._refresh(state=state)
-        self._arm(now)
-
-    def _arm(self, now: float) -> None:
-        """See to it that time goes on for the engine."""
-        due = self._engine.deadline
-        if due is None or self._transport is None:
-            return
-        if self._engine.running or self._behind():
-            due = min(due, now + REPORT_INTERVAL)
-        if self._timer is not None:
-            if self._timer_due <= due:
-                return
-            self._timer.cancel()
-        loop = asyncio.get_running_loop()
-        self._timer_due = due
-        self._timer = loop.call_later(max(0.0, due - now), self._on_time)
-
-    def _on_time(self) -> None:
-        self._timer = None
-        now = monotonic()
-        self._write(self._engine.tick(now))
-        self._attend(now)
+        creeping = engine.running or self._behind()
+        return now + REPORT_INTERVAL if creeping else None
 
     def _behind(self) -> bool:
         """Whether temperatures have changed since the last look."""
         nozzles = view.nozzles(self._engine.readings)
         bed = view.heater(self._engine.readings, "B")
         return nozzles != self.snapshot.nozzles or bed != self.snapshot.bed
-
-    def _state(self) -> MachineState:
-        state = view.state(self._engine)
-        if state is MachineState.CONNECTING and self._available is False:
-            return MachineState.OFFLINE
-        return state
 
     def _refresh(self, state: MachineState) -> None:
         """Take a new look and report it, if anything has changed."""
@@ -287,7 +167,7 @@ class MarlinFabricator(Fabricator):
         text: str | None = None,
     ) -> None:
         """Hand out an event, after the snapshot that goes with it."""
-        self._refresh(state=self._state())
+        self._refresh(state=self._connection.state)
         run = self._job.task.run if self._job is not None else None
         self._announce(
             MachineEvent(type=kind, run=run, result=result, reason=reason, text=text)
@@ -296,9 +176,9 @@ class MarlinFabricator(Fabricator):
     def _hear(self, event: Event) -> None:
         match event:
             case Ready():
-                self._back()
+                self._connection.back()
             case Silent(reason):
-                self._unavailable(reason)
+                self._connection.away(reason)
             case RunStarted():
                 self._begun()
             case RunPaused(reason, text):
@@ -317,12 +197,6 @@ class MarlinFabricator(Fabricator):
                 self._tell(MachineEventType.ERROR, reason=reason, text=text)
             case Prompt() | Notification() | Temperatures():
                 pass
-
-    def _back(self) -> None:
-        if self._available is False:
-            _LOGGER.info("%s is available again", self.config.name)
-        self._available = True
-        self._refresh(state=self._state())
 
     # A print
 
@@ -344,23 +218,23 @@ class MarlinFabricator(Fabricator):
             self._job = None
             job.close()
             return StartOutcome.REFUSED
-        now = monotonic()
-        self._write(self._engine.begin(now))
-        self._attend(now)
+        self._connection.do(self._engine.begin)
         return await asyncio.shield(job.outcome)
 
     def _ready(self) -> bool:
-        return self._engine.phase is Phase.READY and not self._closing.is_set()
+        return (
+            self._engine.phase is Phase.READY and not self._connection.closing.is_set()
+        )
 
     def _supply(self, commands: list[tuple[int, bytes]], fault: str | None) -> None:
         """A block of the file was read; an empty one is its end."""
-        now = monotonic()
         if fault is not None:
             ending = RunEnded(Ending.FAILED, "file_error", fault)
-            self._write(self._engine.cancel(now, ending))
+            self._connection.do(lambda now: self._engine.cancel(now, ending))
         else:
-            self._write(self._engine.supply(commands, now, complete=not commands))
-        self._attend(now)
+            self._connection.do(
+                lambda now: self._engine.supply(commands, now, complete=not commands)
+            )
 
     def _begun(self) -> None:
         if self._job is not None and not self._job.outcome.done():
@@ -399,33 +273,28 @@ class MarlinFabricator(Fabricator):
         assert self._job is not None
         self._job.outcome.set_result(outcome)
         self._job = None
-        self._refresh(state=self._state())
+        self._refresh(state=self._connection.state)
 
     @override
     async def pause(self) -> None:
         """Stop feeding and park; `PAUSED` follows once the head stands aside."""
         if self._engine.phase not in {Phase.PRINTING, Phase.PAUSING, Phase.PAUSED}:
             raise FabricatorError("not_printing")
-        self._do(self._engine.pause)
+        self._connection.do(self._engine.pause)
 
     @override
     async def resume(self) -> None:
         """Return to the print, or answer the dialogue that holds it."""
         if self._engine.phase is not Phase.PAUSED:
             raise FabricatorError("not_paused")
-        self._do(self._engine.resume)
+        self._connection.do(self._engine.resume)
 
     @override
     async def cancel(self) -> None:
         """Drop the print; `ENDED` follows once the machine is cold and still."""
         if not self._engine.running:
             raise FabricatorError("not_printing")
-        self._do(self._engine.cancel)
-
-    def _do(self, deed: Callable[[float], bytes]) -> None:
-        now = monotonic()
-        self._write(deed(now))
-        self._attend(now)
+        self._connection.do(self._engine.cancel)
 
     @override
     async def outcome(self, run: int) -> Result | None:
@@ -442,7 +311,7 @@ class MarlinFabricator(Fabricator):
     async def command(self, line: str) -> tuple[str, ...]:
         """Slip in one command; waits as long as the board works on it."""
         command = checked(line)
-        if self._transport is None:
+        if not self._connection.open:
             raise FabricatorError("not_connected")
         token = next(self._tokens)
         reply: asyncio.Future[tuple[str, ...]] = (
@@ -450,7 +319,7 @@ class MarlinFabricator(Fabricator):
         )
         self._replies[token] = reply
         try:
-            self._do(lambda now: self._engine.send(token, command, now))
+            self._connection.do(lambda now: self._engine.send(token, command, now))
             return await reply
         finally:
             self._replies.pop(token, None)
@@ -474,18 +343,19 @@ class MarlinFabricator(Fabricator):
     @override
     async def close(self) -> None:
         """Let go of the port. A print is ended first: nobody would watch its heaters."""
-        self._closing.set()
-        if self._engine.running and self._transport is not None:
+        connection = self._connection
+        connection.closing.set()
+        if self._engine.running and connection.open:
             stopped = RunEnded(Ending.FAILED, "stopped")
-            self._do(lambda now: self._engine.cancel(now, stopped))
+            connection.do(lambda now: self._engine.cancel(now, stopped))
             if (job := self._job) is not None:
                 try:
                     async with asyncio.timeout(CLOSE_GRACE):
                         await job.closed.wait()
                 except TimeoutError:
-                    self._write(self._engine.heaters_off())
-        if (transport := self._transport) is not None:
-            self._engine.lost("stopped")
-            self._attend(monotonic())
-            await hang_up(transport, self._gone)
-        self._disconnect("stopped", "closed")
+                    connection.write(self._engine.heaters_off())
+        await connection.close()
+
+
+def _nothing() -> None:
+    """There is no port to be given back."""
