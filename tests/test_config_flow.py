@@ -1,5 +1,7 @@
 """Setting up a farm and its fabricators by hand."""
 
+from collections.abc import Iterator
+from errno import ENOENT
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -19,8 +21,20 @@ from .edge_fixtures import Home, until
 PROBE = "custom_components.printfarm.protocols.probe"
 OPEN = "custom_components.printfarm.opening.open_repository"
 
+CONNECT = (
+    "custom_components.printfarm.fabricators.marlin.port.serialx"
+    ".create_serial_connection"
+)
+
 VIRTUAL = {"name": " Eve ", "model": "marlin_2", "speed": 0}
 MARLIN = {"name": "Eve", "port": "/dev/ttyUSB7", "baudrate": "250000"}
+
+
+@pytest.fixture(autouse=True)
+def _no_ports() -> Iterator[None]:
+    """Keep fabricators that were added from looking for their ports."""
+    with patch(CONNECT, side_effect=FileNotFoundError(ENOENT, "No such port")):
+        yield
 
 
 async def _user_flow(hass: HomeAssistant) -> dict[str, Any]:

@@ -5,15 +5,19 @@ from pathlib import Path
 from unittest.mock import patch
 
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import EVENT_HOMEASSISTANT_STOP
+from homeassistant.const import EVENT_HOMEASSISTANT_STOP, EVENT_STATE_CHANGED
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr, entity_registry as er
 from homeassistant.setup import async_setup_component
 import pytest
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import (
+    MockConfigEntry,
+    async_capture_events,
+)
 
 from custom_components.printfarm import async_remove_config_entry_device
 from custom_components.printfarm.const import DOMAIN
+from custom_components.printfarm.fabricators.virtual.bench import BENCH
 from custom_components.printfarm.farm.errors import StorageError
 from custom_components.printfarm.farm.farm import Farm
 from custom_components.printfarm.farm.model import FabricatorStatus, JobStatus
@@ -269,12 +273,22 @@ async def test_device_keeps_what_is_known(
     home.coordinator("Ada")._take(replace(home.view("Ada"), model="Third"))
 
 
-async def test_log_once(home: Home, caplog: pytest.LogCaptureFixture) -> None:
+async def test_unplugged(home: Home, caplog: pytest.LogCaptureFixture) -> None:
     """A machine that goes away is one line in the log, and one when it returns."""
-    for connected in (False, False, True, True):
-        await home.show("Ada", connected=connected)
-    assert caplog.text.count("Ada no longer answers") == 1
-    assert caplog.text.count("Ada is connected") == 1
+    states = async_capture_events(home.hass, EVENT_STATE_CHANGED)
+    connected = home.entity("binary_sensor", "connected", "Ada")
+    BENCH.remove(home.key("Ada"))
+
+    def seen() -> list[str]:
+        return [
+            event.data["new_state"].state
+            for event in states
+            if event.data["entity_id"] == connected
+        ]
+
+    await until(lambda: seen() == ["off", "on"])
+    assert caplog.text.count("Ada is not available") == 1
+    assert caplog.text.count("Ada is available again") == 1
 
 
 async def test_set_up_without_entry(hass: HomeAssistant) -> None:

@@ -83,11 +83,6 @@ class FabricatorCoordinator(PushCoordinator[FabricatorView]):
         """Keep the news, and pass on what concerns more than the entities."""
         before = self.data
         super()._take(data)
-        if before.connected != data.connected:
-            LOGGER.info(
-                "%s is connected" if data.connected else "%s no longer answers",
-                data.name,
-            )
         update_fabricator_device(self.hass, self.config_entry, before, data)
         check_issues(self.hass, data)
 
