@@ -68,8 +68,8 @@ async def test_a_full_house(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     work.done.clear()
     queued = rig.farm.queue()
     assert len(queued) == QUEUED
-    assert work.done["order"] == 1
-    assert work.done["fits"] == QUEUED * FABRICATORS
+    assert work.done["order"] <= 1
+    assert work.done["fits"] <= FABRICATORS
     assert work.done["obstacle"] == FABRICATORS
 
     work.done.clear()
@@ -101,6 +101,6 @@ async def test_a_full_house(rig: Rig, monkeypatch: pytest.MonkeyPatch) -> None:
     await rig.quiet()
     await rig.farm.release("m0")
     assert work.done["job_from_row"] <= 2
-    # Claimed, sent, begun, ended, released: one change of the queue each at most.
-    assert work.done["order"] <= 6
-    assert work.done["fits"] <= 6 * QUEUED * FABRICATORS
+    # The claim alone changes the queue; what then happens on the machine does not.
+    assert work.done["order"] == 1
+    assert work.done["fits"] <= FABRICATORS

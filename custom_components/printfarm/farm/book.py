@@ -65,12 +65,20 @@ class Book:
         """Give the queued jobs that this fabricator could take, in order."""
         key = (fabricator_id, capabilities)
         if (line := self._lines.get(key)) is None:
-            line = self._lines[key] = tuple(
-                job
-                for job in self.queued()
-                if job.target in (None, fabricator_id)
-                and queue.fits(self.file(job), job.plate, capabilities)
-            )
+            # Many jobs print one file: each plate is held against the machine once.
+            fitting: dict[tuple[int | None, int], bool] = {}
+            taken = []
+            for job in self.queued():
+                if job.target not in (None, fabricator_id):
+                    continue
+                plate = (job.file_id, job.plate)
+                if plate not in fitting:
+                    fitting[plate] = queue.fits(
+                        self.file(job), job.plate, capabilities
+                    )
+                if fitting[plate]:
+                    taken.append(job)
+            line = self._lines[key] = tuple(taken)
         return line
 
     def takes(self, fabricator_id: int, capabilities: Capabilities) -> frozenset[int]:
@@ -94,7 +102,8 @@ class Book:
             self._jobs[job.id] = job
         if job.status in HOLDING and job.fabricator_id is not None:
             self._held[job.fabricator_id] = job
-        self._changed()
+        if JobStatus.QUEUED in (job.status, old.status if old else None):
+            self._changed()
 
     def put_file(self, file: StoredFile) -> None:
         """Take in a file or its analysis; what was read once is never unread."""
