@@ -18,6 +18,11 @@ BACKOFF = (1.0, 2.0, 5.0, 10.0, 20.0, 30.0)
 """Seconds before each new attempt to connect; the last one is for good."""
 HELLO_GRACE = 15.0
 """Seconds of greeting without an answer before a machine counts as off."""
+HANG_UP_AFTER = 30.0
+"""The same before a connection that may be opened again is given up."""
+SILENCE_LIMIT = 900.0
+"""Seconds without a word, whatever is going on, before such a connection counts as
+dead. Boards that wait for a person speak every few seconds, few keep quiet."""
 
 
 class Connection:
@@ -27,6 +32,10 @@ class Connection:
     the engine has heard something, time has passed or the connection has ended; it
     does what can wait until the next line is on its way, and gives back when it wants
     its next turn at the latest. `on_state` is told of a state that comes from here.
+
+    `reopens` says that opening the port again does no harm and may help: a network
+    peer can be gone without either end being told. A serial port stays open, because
+    opening it resets most boards.
     """
 
     def __init__(
@@ -35,6 +44,7 @@ class Connection:
         open_port: OpenPort,
         *,
         release: Callable[[], None],
+        reopens: bool,
         on_turn: Callable[[float], float | None],
         on_state: Callable[[MachineState], None],
     ) -> None:
@@ -44,6 +54,7 @@ class Connection:
         self._name = name
         self._open_port = open_port
         self._release = release
+        self.reopens = reopens
         self._on_turn = on_turn
         self._on_state = on_state
         self._transport: asyncio.Transport | None = None
@@ -53,6 +64,7 @@ class Connection:
         self._timer_due = 0.0
         self._available: bool | None = None
         self._attempt = 0
+        self._opened = 0.0
         self._greeting_since: float | None = None
 
     @property
@@ -78,6 +90,7 @@ class Connection:
                 self._on_state(MachineState.CONNECTING)
                 await self._connect()
                 reason = await self._lost
+                await self._let_go()
             except FabricatorError as error:
                 reason = error.text or error.key
             if self.closing.is_set():
@@ -108,9 +121,21 @@ class Connection:
             self._disconnect("stopped", "closed")
             return
         self._transport = transport
-        now = monotonic()
+        self._greeting_since = None
+        now = self._opened = monotonic()
         self.write(self.engine.open(now))
         self.attend(now)
+
+    def _hang_up(self) -> None:
+        """Give up a connection whose other end is not there any more."""
+        if self._lost is not None and not self._lost.done():
+            self._lost.set_result("no answer")
+
+    async def _let_go(self) -> None:
+        """Close what was given up, so that the port can be opened again."""
+        if (transport := self._transport) is not None:
+            await hang_up(transport, self._gone)
+            self._disconnect("connection_lost", "no answer")
 
     def _on_lost(self, gone: asyncio.Event, error: Exception | None) -> None:
         gone.set()
@@ -153,7 +178,7 @@ class Connection:
     def attend(self, now: float) -> None:
         """Everything that may wait until the next line is on its way."""
         self.write(self.engine.upkeep(now))
-        self._watch_greeting(now)
+        self._watch(now)
         self._arm(now, self._on_turn(now))
 
     def _on_data(self, data: bytes) -> None:
@@ -167,11 +192,13 @@ class Connection:
 
     def _arm(self, now: float, wanted: float | None) -> None:
         """See to it that time goes on for the engine."""
-        due = self.engine.deadline
-        if due is None or self._transport is None:
+        if self._transport is None:
             return
-        if wanted is not None:
-            due = min(due, wanted)
+        limit = self._silent_since + SILENCE_LIMIT if self.reopens else None
+        dues = (self.engine.deadline, wanted, limit)
+        due = min((due for due in dues if due is not None), default=None)
+        if due is None:
+            return
         if self._timer is not None:
             if self._timer_due <= due:
                 return
@@ -193,6 +220,12 @@ class Connection:
         self._available = False
         self._on_state(MachineState.OFFLINE)
 
+    def silent(self, reason: str) -> None:
+        """The machine has stopped to answer in the middle of things."""
+        self.away(reason)
+        if self.reopens:
+            self._hang_up()
+
     def back(self) -> None:
         """Say once that the machine is there again."""
         if self._available is False:
@@ -201,11 +234,22 @@ class Connection:
         self._attempt = 0
         self._on_state(self.state)
 
-    def _watch_greeting(self, now: float) -> None:
+    @property
+    def _silent_since(self) -> float:
+        """When the board was heard last, or the connection was made."""
+        return max(self._opened, self.engine.heard or 0.0)
+
+    def _watch(self, now: float) -> None:
         """A machine that does not answer for long is off."""
+        if self.reopens and now - self._silent_since >= SILENCE_LIMIT:
+            self._hang_up()
         if view.state(self.engine) is not MachineState.CONNECTING:
             self._greeting_since = None
         elif self._greeting_since is None:
             self._greeting_since = now
-        elif self._available is not False and now - self._greeting_since >= HELLO_GRACE:
-            self.away("no answer")
+        else:
+            waiting = now - self._greeting_since
+            if self._available is not False and waiting >= HELLO_GRACE:
+                self.away("no answer")
+            if self.reopens and waiting >= HANG_UP_AFTER:
+                self._hang_up()

@@ -81,15 +81,17 @@ class MarlinFabricator(Fabricator):
         """Keep how to connect; opens nothing."""
         super().__init__(config, on_snapshot, on_event)
         release: Callable[[], None] = _nothing
+        reopens = False
         if open_port is None:
             port = SerialPort(
                 str(config.options["port"]), int(str(config.options["baudrate"]))
             )
-            open_port, release = port.open, port.release
+            open_port, release, reopens = port.open, port.release, port.remote
         self._connection = Connection(
             config.name,
             open_port,
             release=release,
+            reopens=reopens,
             on_turn=self._turn,
             on_state=self._refresh,
         )
@@ -178,7 +180,7 @@ class MarlinFabricator(Fabricator):
             case Ready():
                 self._connection.back()
             case Silent(reason):
-                self._connection.away(reason)
+                self._connection.silent(reason)
             case RunStarted():
                 self._begun()
             case RunPaused(reason, text):
@@ -261,10 +263,13 @@ class MarlinFabricator(Fabricator):
         self._begun()
         result = _RESULTS[ending.ending]
         self._ended = (job.task.run, result)
+        reason = ending.reason
+        if reason == "no_answer" and self._connection.reopens:
+            reason = "connection_lost"
         self._tell(
             MachineEventType.ENDED,
             result=result,
-            reason=ending.reason,
+            reason=reason,
             text=ending.text,
         )
         self._job = None

@@ -24,6 +24,8 @@ _in_use: set[str] = set()
 """Ports of this process. Locks on a device do not hold within one process, nor on a
 network, and a second connection would reset the board in the middle of a print."""
 
+_REMOTE = frozenset({"socket", "tcp", "rfc2217", "esphome"})
+
 _KEYS = {
     errno.ENOENT: "port_not_found",
     errno.ENODEV: "port_not_found",
@@ -69,6 +71,11 @@ class SerialPort:
         self.url = url
         self.baudrate = baudrate
         self._claimed: str | None = None
+
+    @property
+    def remote(self) -> bool:
+        """Whether it is reached over a network, and opening it resets nothing."""
+        return self.url.partition("://")[0] in _REMOTE
 
     async def open(
         self, factory: ProtocolFactory

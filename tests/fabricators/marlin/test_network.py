@@ -1,0 +1,216 @@
+"""Boards behind a network, over real sockets: printing, loss, silence and return."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+
+from custom_components.printfarm.fabricators.interface import (
+    FabricatorConfig,
+    MachineEvent,
+    MachineEventType,
+    MachineState,
+    Result,
+    Snapshot,
+    StartOutcome,
+    Task,
+)
+from custom_components.printfarm.fabricators.marlin import connection, engine, link
+from custom_components.printfarm.fabricators.marlin.driver import MarlinFabricator
+from custom_components.printfarm.fabricators.marlin.port import SerialPort
+from tests.emulators.tcp_board import TcpBoard
+
+from .bench import OURS
+from .test_printing import GCODE, commands
+
+pytestmark = pytest.mark.usefixtures("socket_enabled")
+
+
+class Site:
+    """A board behind a socket and the driver on it."""
+
+    def __init__(self, board: TcpBoard) -> None:
+        """Point the driver at the board."""
+        self.board = board
+        self.snapshots: list[Snapshot] = []
+        self.events: list[MachineEvent] = []
+        self._changed = asyncio.Event()
+        self.fabricator = MarlinFabricator(
+            FabricatorConfig(
+                key="k",
+                name="Network",
+                protocol="marlin",
+                options={"port": board.url, "baudrate": 115200},
+            ),
+            self._snapshot,
+            self._event,
+        )
+
+    def _snapshot(self, snapshot: Snapshot) -> None:
+        self.snapshots.append(snapshot)
+        self._changed.set()
+
+    def _event(self, event: MachineEvent) -> None:
+        self.events.append(event)
+        self._changed.set()
+
+    async def until(self, done: Callable[[], object]) -> None:
+        """Wait until a report makes something true."""
+        async with asyncio.timeout(30):
+            while not done():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def state(self, state: MachineState) -> None:
+        """Wait for a state."""
+        await self.until(lambda: self.fabricator.snapshot.state is state)
+
+    async def ended(self) -> MachineEvent:
+        """Wait for the end of a run, which is told once."""
+        ends = MachineEventType.ENDED
+        await self.until(lambda: [event for event in self.events if event.type is ends])
+        (end,) = [event for event in self.events if event.type is ends]
+        return end
+
+    def long(self, tmp_path: Path) -> Task:
+        """A print without an end of its own."""
+        path = tmp_path / "long.gcode"
+        lines = (f"G1 X{x % 90}\n" for x in range(300_000))
+        path.write_text("G28\n" + "".join(lines))
+        return Task(run=4, name="long", source=path, gcode=path)
+
+    async def print_until_moving(self, tmp_path: Path) -> None:
+        """Have it in the middle of a print."""
+        assert await self.fabricator.start(self.long(tmp_path)) is StartOutcome.STARTED
+        await self.state(MachineState.PRINTING)
+
+
+@pytest.fixture
+async def site(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Site]:
+    """A driver that is connected to a board."""
+    monkeypatch.setattr(connection, "BACKOFF", (0.01,))
+    async with TcpBoard() as board:
+        site = Site(board)
+        running = asyncio.create_task(site.fabricator.run())
+        await site.state(MachineState.IDLE)
+        board.executed.clear()
+        yield site
+        await site.fabricator.close()
+        async with asyncio.timeout(5):
+            await running
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silence is given up after a moment."""
+    monkeypatch.setattr(connection, "HELLO_GRACE", 0.05)
+    monkeypatch.setattr(connection, "HANG_UP_AFTER", 0.1)
+    monkeypatch.setattr(engine, "HELLO_INTERVAL", 0.02)
+    monkeypatch.setattr(engine, "SYNC_INTERVAL", 0.05)
+    monkeypatch.setattr(link, "ANSWER_TIMEOUT", 0.05)
+    monkeypatch.setattr(link, "BUSY_TIMEOUT", 0.05)
+
+
+async def test_print(site: Site) -> None:
+    """A whole print over TCP, each command once and in order."""
+    file = GCODE / "vase.gcode"
+    task = Task(run=1, name="vase", source=file, gcode=file)
+    assert await site.fabricator.start(task) is StartOutcome.STARTED
+    assert (await site.ended()).result is Result.COMPLETED
+    done = [line for line in site.board.executed if not line.startswith(OURS)]
+    assert done == [
+        line for line in commands("vase.gcode") if not line.startswith(OURS)
+    ]
+
+
+async def test_unplugged(site: Site, tmp_path: Path) -> None:
+    """A cut connection fails the run; what comes back is idle and adopts nothing."""
+    await site.print_until_moving(tmp_path)
+    site.board.unplug()
+    end = await site.ended()
+    assert (end.result, end.reason) == (Result.FAILED, "connection_lost")
+    await site.state(MachineState.IDLE)
+    assert site.board.connections == 2
+    assert site.fabricator.snapshot.run is None
+    assert site.fabricator.snapshot.position is None
+
+
+async def test_server_away(site: Site) -> None:
+    """A server that is switched off is asked again until it is back."""
+    await site.board.stop()
+    await site.state(MachineState.OFFLINE)
+    await site.board.start()
+    await site.state(MachineState.IDLE)
+
+
+async def test_reset(site: Site, tmp_path: Path) -> None:
+    """A reset in mid-print fails the run, on the same connection."""
+    await site.print_until_moving(tmp_path)
+    site.board.reset()
+    end = await site.ended()
+    assert (end.result, end.reason) == (Result.FAILED, "reset")
+    await site.state(MachineState.IDLE)
+    assert site.board.connections == 1
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_half_open_while_idle(site: Site) -> None:
+    """A peer that has gone without a word is hung up on, and called again."""
+    site.board.silent = True
+    await site.state(MachineState.OFFLINE)
+    async with asyncio.timeout(30):
+        while site.board.connections < 3:
+            await asyncio.sleep(0.005)
+    site.board.silent = False
+    await site.state(MachineState.IDLE)
+
+
+@pytest.mark.usefixtures("impatient")
+async def test_half_open_while_printing(site: Site, tmp_path: Path) -> None:
+    """A run on a dead connection ends, and says that the connection was lost."""
+    await site.print_until_moving(tmp_path)
+    site.board.silent = True
+    end = await site.ended()
+    assert (end.result, end.reason) == (Result.FAILED, "connection_lost")
+    assert site.fabricator.snapshot.state is MachineState.OFFLINE
+    site.board.silent = False
+    await site.state(MachineState.IDLE)
+    assert site.board.connections > 1
+
+
+@pytest.mark.parametrize("command", ["M600", "M112"])
+async def test_half_open_whatever_goes_on(
+    site: Site, monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    """Neither a person who is waited for nor a killed board holds a dead peer open."""
+    request = asyncio.create_task(site.fabricator.command(command))
+    while command not in site.board.executed and not site.board.board.killed:
+        await asyncio.sleep(0)
+    site.board.silent = True
+    monkeypatch.setattr(connection, "SILENCE_LIMIT", 0.05)
+    site.fabricator._connection.attend(asyncio.get_running_loop().time())
+    await site.until(lambda: site.board.connections > 1 or site.snapshots)
+    await site.state(MachineState.OFFLINE)
+    async with asyncio.timeout(30):
+        while site.board.connections < 2:
+            await asyncio.sleep(0.005)
+        await asyncio.wait([request])
+    assert request.exception() is not None or command == "M112"
+
+
+@pytest.mark.parametrize(
+    ("url", "remote"),
+    [
+        ("socket://127.0.0.1:1", True),
+        ("tcp://127.0.0.1:1", True),
+        ("rfc2217://127.0.0.1:1", True),
+        ("esphome://device/?port_name=uart", True),
+        ("/dev/ttyUSB0", False),
+        ("COM3", False),
+        ("linux:///dev/ttyUSB0", False),
+    ],
+)
+def test_what_may_be_opened_again(url: str, remote: bool) -> None:
+    """Opening a port on this machine resets the board."""
+    assert SerialPort(url, 115200).remote is remote
