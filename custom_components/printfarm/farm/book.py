@@ -73,9 +73,7 @@ class Book:
                     continue
                 plate = (job.file_id, job.plate)
                 if plate not in fitting:
-                    fitting[plate] = queue.fits(
-                        self.file(job), job.plate, capabilities
-                    )
+                    fitting[plate] = queue.fits(self.file(job), job.plate, capabilities)
                 if fitting[plate]:
                     taken.append(job)
             line = self._lines[key] = tuple(taken)

@@ -245,6 +245,7 @@ def _free(view: FabricatorView, now: datetime) -> datetime | None:
     if view.status is FabricatorStatus.IDLE:
         return now.replace(second=0, microsecond=0)
     if view.status is FabricatorStatus.PRINTING and view.remaining is not None:
-        finish = now + timedelta(seconds=view.remaining)
+        # Whole minutes, and never one that is over already.
+        finish = now + timedelta(seconds=view.remaining + 59)
         return finish.replace(second=0, microsecond=0)
     return None

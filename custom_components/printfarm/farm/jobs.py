@@ -83,9 +83,8 @@ class Jobs:
         if not_before is not None and not_before.tzinfo is None:
             raise InvalidError("time_without_zone")
         file = await self._library.file(file_id)
-        if file.state is AnalysisState.DONE and file.plate(plate) is None:
-            raise InvalidError("plate_not_found", plate=str(plate))
-        if plate < 1:
+        read = file.state is AnalysisState.DONE
+        if plate < 1 or (read and file.plate(plate) is None):
             raise InvalidError("plate_not_found", plate=str(plate))
         if file.state is AnalysisState.FAILED:
             raise ConflictError("file_unusable", file=file.name)

@@ -22,7 +22,7 @@ from .bay import Bay, Edge
 from .ledger import Ledger
 from .model import ENDED, RUNNING, FabricatorRecord, Job, JobStatus, StoredFile
 from .progress import Progress, over
-from .recovery import RESULT_STATUS, certainly_unstarted, parked, unclaimed
+from .recovery import RESULT_STATUS, certainly_unstarted, parked
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -314,10 +314,6 @@ class Runs:
         """After a restart: ask the machine what became of the job it was given."""
         job = bay.held
         if not bay.unsettled or job is None:
-            return
-        if certainly_unstarted(job):
-            bay.unsettled = False
-            await self._ledger.commit_fact(jobs=[unclaimed(job, reason="restarted")])
             return
         try:
             async with asyncio.timeout(OUTCOME_WITHIN):
