@@ -67,11 +67,15 @@ def main() -> None:
     components = installed_components()
     start = [
         *settings["components"],
-        *(set(entity_components(components)) - set(settings["left_out"])),
+        *entity_components(components),
         *own.get("dependencies", ()),
         *own.get("after_dependencies", ()),
     ]
-    wanted = requirements(start, components) | set(own["requirements"])
+    wanted = {
+        requirement
+        for requirement in requirements(start, components) | set(own["requirements"])
+        if requirement.split("==")[0] not in settings["left_out"]
+    }
     sys.stdout.write("".join(f"{line}\n" for line in sorted(wanted)))
 
 
