@@ -8,6 +8,7 @@ import pytest
 from custom_components.printfarm.fabricators.interface import (
     FabricatorError,
     MachineEventType,
+    MachineState,
     Result,
     StartOutcome,
 )
@@ -246,3 +247,45 @@ async def test_a_parked_job_that_its_machine_prints_after_all(
         "bed_clear_required",
         "queue_empty",
     ]
+
+
+async def test_a_machine_that_looks_idle_long_after_it_accepted_a_start(
+    rig: Rig, machine: FakeFabricator
+) -> None:
+    """Some take minutes to show what they do: no second start, for this job or next."""
+    job, _ = await rig.jobs(2)
+    await rig.farm.set_auto_start("a", True)
+    await rig.quiet()
+    for _ in range(30):
+        machine.show(MachineState.IDLE, run=None)
+        await rig.pass_(7)
+    assert machine.starts == [job.id]
+    with pytest.raises(ConflictError, match="busy"):
+        await rig.farm.start("a")
+    machine.printing(job.id)
+    machine.end()
+    await rig.quiet()
+    assert (await rig.stored(job.id)).status is JobStatus.COMPLETED
+
+
+async def test_a_job_is_edited_while_its_file_is_on_its_way(
+    rig: Rig, machine: FakeFabricator
+) -> None:
+    """Refused: it has an owner already."""
+    machine.transferring.shut()
+    await rig.add("b")
+    job = await rig.job()
+    await rig.farm.start("a")
+    await rig.until(lambda: machine.waiting)
+    for call in (
+        rig.farm.change_job(job.id, target="b"),
+        rig.farm.move_job(job.id, position=0),
+        rig.farm.remove_job(job.id),
+        rig.farm.start("b", job.id),
+    ):
+        with pytest.raises(ConflictError, match="job_not_queued"):
+            await call
+    machine.transferring.open()
+    await rig.quiet()
+    assert machine.starts == [job.id]
+    assert rig.machines["b"].starts == []

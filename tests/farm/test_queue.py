@@ -1,7 +1,7 @@
 """The queue: its order, who may take what, and what people do to it."""
 
 import asyncio
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from itertools import pairwise
 
 import pytest
@@ -510,3 +510,33 @@ async def test_an_empty_file_is_no_job(rig: Rig) -> None:
     """It is refused at the door."""
     with pytest.raises(RefusedError, match="file_empty"):
         await rig.file(content=b"")
+
+
+async def test_a_schedule_in_another_zone(rig: Rig, machine: FakeFabricator) -> None:
+    """It is a moment, whatever the clock on the wall was called, also over a restart."""
+    summer = timezone(timedelta(hours=2))
+    moment = (rig.clock.utcnow() + timedelta(hours=1)).astimezone(summer)
+    job = await rig.job(not_before=moment)
+    await rig.farm.set_auto_start("a", True)
+    await rig.restart()
+    again = rig.machines["a"]
+    again.idle()
+    await rig.pass_(3590)
+    again.idle()
+    await rig.quiet()
+    assert again.starts == []
+    await rig.pass_(11)
+    assert again.starts == [job.id]
+
+
+async def test_a_clock_that_jumps(rig: Rig, machine: FakeFabricator) -> None:
+    """Set right by hours, it is noticed within a minute."""
+    await rig.farm.set_auto_start("a", True)
+    job = await rig.job(not_before=rig.clock.utcnow() + timedelta(hours=5))
+    await rig.quiet()
+    utcnow = rig.clock.utcnow
+    rig.farm._dispatcher._utcnow = lambda: utcnow() + timedelta(hours=6)
+    await rig.pass_(30)
+    machine.idle()
+    await rig.pass_(31)
+    assert machine.starts == [job.id]
