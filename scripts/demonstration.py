@@ -7,6 +7,7 @@ the HTTP upload, actions, and the live states that a dashboard draws from.
 import argparse
 import asyncio
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 import signal
@@ -230,6 +231,18 @@ def _told(data: Mapping[str, Any]) -> str:
 
 
 async def main(arguments: argparse.Namespace) -> int:
+    """Show everything, and take Home Assistant along when told to end."""
+    task = asyncio.ensure_future(show(arguments))
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, task.cancel)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return 130
+
+
+async def show(arguments: argparse.Namespace) -> int:
     """Boot, print, sum up; with `--keep`, stay until Ctrl-C."""
     console = Console()
     with tempfile.TemporaryDirectory(prefix="printfarm-demo-") as folder:
@@ -243,17 +256,10 @@ async def main(arguments: argparse.Namespace) -> int:
                 console.print(
                     f"\nLook around: [bold]{running.url}[/]  (Ctrl-C ends it)"
                 )
-                await _until_interrupted()
+                with suppress(asyncio.CancelledError):
+                    await running.process.wait()
     console.print("[green]All printed.[/]" if well else "[red]Not all went well.[/]")
     return 0 if well else 1
-
-
-async def _until_interrupted() -> None:
-    asked = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, asked.set)
-    await asked.wait()
 
 
 def parse() -> argparse.Namespace:

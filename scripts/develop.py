@@ -60,7 +60,7 @@ async def main() -> int:
     """Run until somebody or something ends it."""
     task = asyncio.ensure_future(run(arguments(sys.argv[1:])))
     loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         loop.add_signal_handler(name, task.cancel)
     with suppress(asyncio.CancelledError):
         try:
