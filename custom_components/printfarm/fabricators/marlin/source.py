@@ -8,7 +8,8 @@ from typing import BinaryIO
 from .commands import NUMBERING, TEXT, code
 from .wire import MAX_COMMAND
 
-BLOCK = 64 * 1024
+BLOCK = 8 * 1024
+"""Small, so that the reading thread never keeps the interpreter from the event loop."""
 MAX_LINE = 1024 * 1024
 """A line longer than this is no G-code."""
 

@@ -4,12 +4,13 @@ import asyncio
 from typing import Any, override
 
 from .board import Board
+from .rota import rota
 
 UNLIMITED = 0.0
 """Speed at which firmware time jumps over every wait of a busy board."""
 
-STEPS_PER_TURN = 32
-"""Commands and jumps in time before the event loop gets its turn: 1 to 3 ms."""
+STEPS_PER_TURN = 8
+"""Commands and jumps in time before another board gets its turn: about 0.4 ms."""
 
 
 class Clock:
@@ -66,7 +67,10 @@ class BoardTransport(asyncio.Transport):
         self._clock = Clock(speed, loop_time=self._loop.time(), firmware_time=board.now)
         self._protocol: asyncio.BaseProtocol = protocol
         self._inbox: list[bytes] = []
-        self._handle: asyncio.Handle | None = None
+        self._rota = rota(self._loop)
+        self._waiting = False
+        """Whether a turn was asked for."""
+        self._alarm: asyncio.TimerHandle | None = None
         self._closing = False
         self._reading = True
 
@@ -148,8 +152,7 @@ class BoardTransport(asyncio.Transport):
         if self._closing:
             return
         self._closing = True
-        if self._handle is not None:
-            self._handle.cancel()
+        self._silence_alarm()
         for data in self._inbox:
             self.board.receive(data, self.firmware_time)
         self._inbox.clear()
@@ -159,16 +162,20 @@ class BoardTransport(asyncio.Transport):
         """Take the next turn of the loop, in place of a later wake-up."""
         if self._closing:
             return
-        if isinstance(self._handle, asyncio.TimerHandle):
-            self._handle.cancel()
-            self._handle = None
-        if self._handle is None:
-            self._handle = self._loop.call_soon(self._turn)
+        self._silence_alarm()
+        if not self._waiting:
+            self._waiting = True
+            self._rota.enter(self._turn)
+
+    def _silence_alarm(self) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
+            self._alarm = None
 
     def _turn(self) -> None:
         """Let the board work for a bounded number of steps, then see what is next."""
-        self._handle = None
-        if not self._reading:
+        self._waiting = False
+        if not self.is_reading():
             return
         board, clock, loop_time = self.board, self._clock, self._loop.time()
         end = board.executed_count + STEPS_PER_TURN
@@ -180,7 +187,7 @@ class BoardTransport(asyncio.Transport):
             written = board.advance(now, limit=end - board.executed_count)
             if written:
                 self._protocol.data_received(written)  # type: ignore[attr-defined]
-                if self._closing or not self._reading:
+                if not self.is_reading():
                     return
             if board.executed_count >= end:
                 break
@@ -206,5 +213,6 @@ class BoardTransport(asyncio.Transport):
             self._soon()
             return
         due = self.board.next_time()
-        if due is not None and self._handle is None:
-            self._handle = self._loop.call_at(self._clock.loop(due), self._turn)
+        if due is not None and not self._waiting:
+            self._silence_alarm()
+            self._alarm = self._loop.call_at(self._clock.loop(due), self._soon)
