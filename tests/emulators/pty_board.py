@@ -56,8 +56,12 @@ class PtyBoard:
     def unplug(self) -> None:
         """Take the port away and end. Safe to call twice."""
         if self._thread.is_alive():
-            os.write(self._wake_writer, b"x")
+            self.pull()
             self._thread.join()
+
+    def pull(self) -> None:
+        """Take the port away, as `unplug` does, without waiting for the end."""
+        os.write(self._wake_writer, b"x")
 
     def __enter__(self) -> Self:
         """Start serving."""

@@ -1,7 +1,7 @@
 """Real ports: pseudo-terminals through serialx, and what can be wrong with a port."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 import errno
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ from custom_components.printfarm.fabricators.interface import (
     StartOutcome,
     Task,
 )
-from custom_components.printfarm.fabricators.marlin import port as module
+from custom_components.printfarm.fabricators.marlin import connection, port as module
 from custom_components.printfarm.fabricators.marlin.driver import MarlinFabricator
 from custom_components.printfarm.fabricators.marlin.port import (
     Port,
@@ -186,3 +186,108 @@ def test_fault(error: Exception, key: str) -> None:
     wrapped = module.serialx.SerialException("wrapped")
     wrapped.__cause__ = error
     assert fault(wrapped) == key
+
+
+class Desk:
+    """A driver on a port by its path, as somebody configured it."""
+
+    def __init__(self, path: str) -> None:
+        """Point the driver at the path."""
+        self.events: list[MachineEvent] = []
+        self._changed = asyncio.Event()
+        self.fabricator = MarlinFabricator(
+            FabricatorConfig(
+                key="k",
+                name="Desk",
+                protocol="marlin",
+                options={"port": path, "baudrate": 115200},
+            ),
+            lambda _: self._changed.set(),
+            self._event,
+        )
+
+    def _event(self, event: MachineEvent) -> None:
+        self.events.append(event)
+        self._changed.set()
+
+    async def until(self, done: Callable[[], object]) -> None:
+        """Wait until a report makes something true."""
+        async with asyncio.timeout(30):
+            while not done():
+                self._changed.clear()
+                await self._changed.wait()
+
+    async def state(self, state: MachineState) -> None:
+        """Wait for a state."""
+        await self.until(lambda: self.fabricator.snapshot.state is state)
+
+    async def lose(self, tmp_path: Path) -> MachineEvent:
+        """Print until something ends it."""
+        path = tmp_path / "long.gcode"
+        moves = (f"G1 X{x % 90}\n" for x in range(300_000))
+        path.write_text("G28\n" + "".join(moves))
+        task = Task(run=5, name="long", source=path, gcode=path)
+        assert await self.fabricator.start(task) is StartOutcome.STARTED
+        await self.until(lambda: len(self.events) == 2)
+        assert [event.type for event in self.events] == [
+            MachineEventType.STARTED,
+            MachineEventType.ENDED,
+        ]
+        return self.events[1]
+
+
+async def test_unplugged_and_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A pulled plug fails the run; the port that returns is idle and adopts nothing."""
+    monkeypatch.setattr(connection, "BACKOFF", (0.01,))
+    link = tmp_path / "by-id"
+    first = PtyBoard()
+    first.board.executed = _at(3000, first.pull)
+    link.symlink_to(first.path)
+    first.start()
+    desk = Desk(str(link))
+    running = asyncio.create_task(desk.fabricator.run())
+    await desk.state(MachineState.IDLE)
+    end = await desk.lose(tmp_path)
+    assert (end.run, end.result, end.reason) == (5, Result.FAILED, "connection_lost")
+    await desk.state(MachineState.OFFLINE)
+    first.unplug()
+    executed: list[str] = []
+    with PtyBoard() as second:
+        second.board.executed = lambda _, command: executed.append(command)
+        link.unlink()
+        link.symlink_to(second.path)
+        await desk.state(MachineState.IDLE)
+        assert desk.fabricator.snapshot.run is None
+        assert not [command for command in executed if command.startswith("G")]
+        assert await desk.fabricator.outcome(5) is Result.FAILED
+        await desk.fabricator.close()
+        await running
+    assert len(desk.events) == 2
+
+
+async def test_reset_over_a_pty(tmp_path: Path) -> None:
+    """A board that starts anew in mid-print fails the run and is idle again."""
+    with PtyBoard(faults=Faults(reset_at=3000)) as pty:
+        desk = Desk(pty.path)
+        running = asyncio.create_task(desk.fabricator.run())
+        await desk.state(MachineState.IDLE)
+        end = await desk.lose(tmp_path)
+        assert (end.result, end.reason) == (Result.FAILED, "reset")
+        await desk.state(MachineState.IDLE)
+        await desk.fabricator.close()
+        await running
+
+
+def _at(count: int, deed: Callable[[], None]) -> Callable[[int | None, str], None]:
+    """Do something at the count-th command that a board executes."""
+    left = count
+
+    def executed(_number: int | None, _command: str) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            deed()
+
+    return executed
