@@ -1,5 +1,6 @@
 """I1: nothing starts unless idle, released, free of obstacles, and lately heard of."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -210,7 +211,23 @@ async def test_it_looks_again_after_the_transfer(
     back = await rig.stored(job.id)
     assert (back.status, back.reason) == (JobStatus.QUEUED, reason)
     assert back.start_sent_at is None
-    assert rig.view().halted == reason
+    view = rig.view()
+    assert view.halted == reason
+    assert view.bed_clear is not name.startswith("external")
+
+
+async def test_it_looks_again_at_the_claim(rig: Rig, machine: FakeFabricator) -> None:
+    """What changed while the claim waited for its turn keeps it back."""
+    job = await rig.job()
+    async with rig.bay().lock:
+        starting = asyncio.create_task(rig.farm.start("a"))
+        await rig.until(lambda: rig.bay().dispatching)
+        machine.show(MachineState.ERROR)
+    with pytest.raises(ConflictError, match="fabricator_error"):
+        await starting
+    assert machine.log == []
+    assert (await rig.stored(job.id)).claimed_at is None
+    assert rig.view().halted is None
 
 
 async def test_a_print_from_the_touch_screen_while_starting_leaves_its_part(

@@ -152,6 +152,30 @@ async def test_a_hold_that_comes_before_the_claim(
     assert machine.starts == [job.id, second.id]
 
 
+async def test_a_hold_that_is_being_written_while_the_job_is_chosen(
+    rig: Rig, machine: FakeFabricator
+) -> None:
+    """The dispatcher still saw it free; at its claim it looks again."""
+    job = await rig.job()
+    commit, written = rig.storage.commit, asyncio.Event()
+
+    async def slow(**changes: object) -> object:
+        if any(job.hold for job in changes["jobs"]):  # type: ignore[attr-defined]
+            await written.wait()
+        return await commit(**changes)  # type: ignore[arg-type]
+
+    rig.storage.commit = slow  # type: ignore[method-assign, assignment]
+    holding = asyncio.create_task(rig.farm.change_job(job.id, hold=True))
+    await rig.until(rig.farm._ledger.queue_lock.locked)
+    await rig.farm.set_auto_start("a", True)
+    await rig.until(lambda: rig.bay().dispatching)
+    written.set()
+    await holding
+    await rig.quiet()
+    assert machine.log == []
+    assert (await rig.stored(job.id)).hold
+
+
 async def test_a_job_that_is_removed_before_its_claim(
     rig: Rig, machine: FakeFabricator
 ) -> None:
