@@ -58,6 +58,7 @@ async def test_one_fabricator_started_many_times_at_once(
 ) -> None:
     """A button pressed five times starts one job."""
     jobs = await rig.jobs(5)
+    machine.starting.shut()
     results = await asyncio.gather(
         *(rig.farm.start("a", job.id if named else None) for job in jobs),
         return_exceptions=True,
@@ -67,6 +68,11 @@ async def test_one_fabricator_started_many_times_at_once(
     assert len(refused) == 4
     assert {err.placeholders["reason"] for err in refused} == {"busy"}
     assert len(machine.starts) == 1
+    # The one start that there is can still be cancelled.
+    await rig.farm.cancel("a")
+    machine.starting.open()
+    await rig.quiet()
+    assert machine.told("cancel") == 1
 
 
 async def test_by_hand_and_by_itself_at_once(rig: Rig, machine: FakeFabricator) -> None:

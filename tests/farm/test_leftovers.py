@@ -54,8 +54,8 @@ async def test_two_ends_at_one_moment_empty_the_queue_once(
     await rig.farm.start("a")
     await rig.farm.start("b")
     await rig.quiet()
-    machine.finish()
-    other.finish()
+    machine.end()
+    other.end()
     await rig.quiet()
     assert rig.told("print_complete", "queue_empty").count("print_complete") == 2
     assert rig.told("queue_empty") == ["queue_empty"]

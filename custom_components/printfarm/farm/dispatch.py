@@ -128,6 +128,7 @@ class Dispatcher:
         Nothing may be awaited between the look at the bay and this: `dispatching` is
         what keeps a second start away until the claim is committed.
         """
+        assert bay.dispatching is None
         loop = asyncio.get_running_loop()
         claim: asyncio.Future[Job] = loop.create_future()
         self._ledger.book.reserved.add(job.id)

@@ -5,7 +5,7 @@ here; what decides lies in the modules beside this one.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set as AbstractSet
 from datetime import UTC, datetime
 from pathlib import Path
 import time
@@ -162,6 +162,13 @@ class Farm:
         await whole(self._fleet.change(config))
         self._changed()
         return self._draw(config.key)
+
+    async def keep_only(self, keys: AbstractSet[str]) -> None:
+        """Remove the fabricators that are not among `keys`, as `remove_fabricator` does.
+
+        For those whose removal the farm could not see because it was not open.
+        """
+        await whole(self._fleet.keep_only(keys))
 
     async def remove_fabricator(self, key: str) -> None:
         """Let go of a fabricator for good.

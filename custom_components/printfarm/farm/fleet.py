@@ -1,7 +1,7 @@
 """The fabricators of the farm: how each comes, changes and goes, by itself."""
 
 import asyncio
-from collections.abc import Callable, ValuesView
+from collections.abc import Callable, Set as AbstractSet, ValuesView
 from dataclasses import replace
 from datetime import datetime
 import logging
@@ -9,6 +9,7 @@ import logging
 from ..fabricators.interface import FabricatorConfig, MachineEvent, Snapshot
 from .bay import Bay, MakeFabricator
 from .errors import ConflictError, NotFoundError, StorageError
+from .gone import Gone
 from .ledger import Ledger
 from .library import Library
 from .model import ENDED, FabricatorRecord, Job, JobStatus, StoredFile
@@ -141,6 +142,19 @@ class Fleet:
                 await self._end_held(bay)
                 async with self._ledger.queue_lock:
                     await self._forget(bay)
+
+    async def keep_only(self, keys: AbstractSet[str]) -> None:
+        """Let go of fabricators that were removed while nobody had the farm open."""
+        for record in tuple(self._ledger.records.values()):
+            if record.key in keys:
+                continue
+            config = FabricatorConfig(
+                key=record.key, name=record.name, protocol=record.protocol
+            )
+            nobody = Gone(config, lambda _: None, lambda _: None)
+            bay = Bay(id=record.id, ledger=self._ledger, config=config, driver=nobody)
+            self._bays[bay.id], self._ids[bay.key] = bay, bay.id
+            await self.remove(record.key)
 
     async def _end_held(self, bay: Bay) -> None:
         bay.unsettled = False

@@ -81,6 +81,8 @@ class Runs:
         self._ledger = ledger
         self._teller = teller
         self._on_end = on_end
+        self._ending: set[int] = set()
+        """Jobs whose end is being committed; those that are over drop out."""
         self._handlers = {
             MachineEventType.STARTED: self._on_started,
             MachineEventType.PAUSED: self._on_paused,
@@ -189,7 +191,7 @@ class Runs:
                 next_job_id=following,
             ),
         ]
-        if self.is_last(job):
+        if self._is_last(job):
             told.append(make(events.QueueEmpty, record=record, job=job))
         # In place before the commit shows the end: no view in between lacks its job.
         bay.last_job, bay.last_file = job, file
@@ -208,11 +210,16 @@ class Runs:
                 return job.id
         return None
 
-    def is_last(self, over: Job) -> bool:
-        """Tell whether nothing waits or prints besides this job."""
+    def _is_last(self, over: Job) -> bool:
+        """Tell whether nothing waits or prints besides this job.
+
+        Of several that end in the same moment the last one to ask is the last.
+        """
         book = self._ledger.book
-        others = [job for job in book.holding() if job.id != over.id]
-        return not book.queued() and not others
+        self._ending.add(over.id)
+        open_still = {job.id for job in book.holding()}
+        self._ending &= open_still
+        return not book.queued() and open_still <= self._ending
 
     # The machine's events. `bay.lock` is held in all of them.
 
