@@ -187,17 +187,19 @@ class Demonstration:
         self, events: asyncio.Queue[dict[str, Any]], jobs: set[int]
     ) -> None:
         """Clear each bed when its part is done, until every job has ended."""
-        waiting = set(jobs)
-        while waiting:
+        waiting, dirty = set(jobs), set[str]()
+        while waiting or dirty:
             data = (await events.get())["data"]
             if data["type"] in _END_EVENTS:
                 self._ends.append(data)
                 waiting.discard(data["job_id"])
+                dirty.add(data["device_id"])
                 self._live.console.print(_told(data))
             elif data["type"] == "bed_clear_required":
                 await self._client.act(
                     "release", {"result": "good"}, device=data["device_id"]
                 )
+                dirty.discard(data["device_id"])
             elif data["type"] == "job_unknown":
                 raise RuntimeError(f"Nobody knows what became of job {data['job_id']}")
 

@@ -178,6 +178,18 @@ async def test_remove_live(home: Home, device_registry: dr.DeviceRegistry) -> No
     assert home.hass.states.get("sensor.bob_status") is None
 
 
+async def test_removed_while_unloaded(home: Home) -> None:
+    """What was removed behind the farm's back is gone for the farm, too."""
+    (job,) = await home.queue(target=home.key("Bob"), hold=True)
+    entries = home.hass.config_entries
+    assert await entries.async_unload(home.entry.entry_id)
+    entries.async_remove_subentry(home.entry, home.key("Bob"))
+    assert await entries.async_setup(home.entry.entry_id)
+    await home.hass.async_block_till_done()
+    assert [view.name for view in home.farm.views()] == ["Ada"]
+    assert (await home.job(job.id)).target is None
+
+
 async def test_rename_live(home: Home, device_registry: dr.DeviceRegistry) -> None:
     """A new name neither reconnects nor disturbs the print."""
     job = await home.print_on("Ada")

@@ -56,7 +56,9 @@ async def async_setup_entry(hass: HomeAssistant, entry: FarmConfigEntry) -> bool
         relay=EventRelay(hass, entry, farm, device_id=device_id, database=database),
     )
     try:
-        for config in wanted(entry).values():
+        configs = wanted(entry)
+        await farm.keep_only(configs.keys())
+        for config in configs.values():
             await async_add_fabricator(hass, entry, config)
         # All entities are there before the farm tells anything.
         await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
