@@ -393,16 +393,16 @@ def test_host_actions(bench: Bench) -> None:
     """The machine's own menu pauses, resumes and cancels through us."""
     bench.begin(FILE)
     _printing(bench, 10)
-    bench.board.action("pause")
+    bench.board.console.action("pause")
     bench.until(lambda: _paused(bench))
     assert bench.of_type(RunPaused)[0].reason == "host_action"
-    bench.board.action("resume")
+    bench.board.console.action("resume")
     bench.until(lambda: bench.of_type(RunResumed))
-    bench.board.action("paused")
+    bench.board.console.action("paused")
     bench.until(lambda: _paused(bench))
-    bench.board.action("resumed")
+    bench.board.console.action("resumed")
     bench.until(lambda: bench.engine.phase is Phase.PRINTING)
-    bench.board.action("cancel")
+    bench.board.console.action("cancel")
     bench.until(lambda: bench.ending)
     assert bench.ending == RunEnded(Ending.CANCELLED, "host_action")
 

@@ -74,7 +74,7 @@ def test_m108_does_not_answer_the_purge_dialog() -> None:
     host.send("M108")
     host.wait(60)
     assert set(host.take()) == {"echo:busy: paused for user"}
-    assert host.board.paused_for_user
+    assert host.board.console.paused_for_user
 
 
 def test_heater_rests_when_nobody_comes() -> None:

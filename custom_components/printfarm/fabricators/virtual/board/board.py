@@ -10,6 +10,7 @@ from hashlib import sha256
 from math import inf
 
 from .commands import Handler, Wait, command_table
+from .console import Console
 from .faults import FaultCounter, Faults
 from .gcode import Command
 from .line import Line, LineError, LineReader
@@ -42,7 +43,7 @@ class Board:
         self._digest = sha256()
         self._reader = LineReader(profile, self.faults, self._on_emergency)
         self._table: dict[str, Handler] = command_table(profile)
-        self._out: list[str] = []
+        self.console = Console(profile)
         self.reset(0.0)
 
     # --- seen from the wire -------------------------------------------------------
@@ -62,11 +63,7 @@ class Board:
         self._budget = inf if limit is None else float(limit)
         self._work()
         self._catch_up(now)
-        if not self._out:
-            return b""
-        written = "\n".join(self._out)
-        self._out.clear()
-        return f"{written}\n".encode("ascii", "replace")
+        return self.console.take()
 
     def next_time(self) -> float | None:
         """When the board next does something by itself; None for never."""
@@ -92,10 +89,8 @@ class Board:
         self._reader.clear()
         self.reports = Reports(self)
         self.killed = False
-        self.waiting_for_user = False
+        self.console.forget()
         self.waiting_for_heat = False
-        self.paused_for_user = False
-        self._answer: int | None = None
         self.cold_extrusion = False
         self.min_extrude = self.profile.min_extrude
         self.fan = 0
@@ -126,7 +121,7 @@ class Board:
         """
         if self._boot_at is not None or self._halt_at < inf:
             return True
-        if self.paused_for_user or not self.listening:
+        if self.console.paused_for_user or not self.listening:
             return False
         return self._job is not None or bool(self._queue)
 
@@ -158,48 +153,29 @@ class Board:
         if not self.profile.runout_sensor:
             return
         if self.profile.host_prompts:
-            self.prompt(f"FilamentRunout {self.motion.tool}")
-        self.action(f"paused filament_runout {self.motion.tool}")
+            self.console.prompt(f"FilamentRunout {self.motion.tool}")
+        self.console.action(f"paused filament_runout {self.motion.tool}")
         if self.profile.advanced_pause:
             self._injected.append("M600 R1")
 
     def halt(self, fault: str, heater: str) -> None:
         """Stop on a thermal fault: heaters off, then kill."""
-        self.write(f"Error:{fault}, system stopped! Heater_ID: {heater}")
+        self.console.write(f"Error:{fault}, system stopped! Heater_ID: {heater}")
         self.thermal.off(self.now)
         self._halt_at = self.now + _HALT_DELAY
 
     def kill(self, reason: str | None = None) -> None:
         """Stop everything and fall silent until the next reset."""
         if reason:
-            self.write(f"echo:{reason}")
-        self.write("Error:Printer halted. kill() called!")
-        self.action("poweroff")
+            self.console.write(f"echo:{reason}")
+        self.console.write("Error:Printer halted. kill() called!")
+        self.console.action("poweroff")
         self.thermal.off(self.now)
         self.motion.quick_stop(self.now)
         self._stop_listening()
         self.killed = True
 
     # --- used by the commands -----------------------------------------------------
-
-    def write(self, line: str) -> None:
-        """Write one line to the host."""
-        self._out.append(line)
-
-    def action(self, text: str) -> None:
-        """Tell the host what to do or know, on builds with host actions."""
-        if self.profile.host_actions:
-            self.write(f"//action:{text}")
-
-    def prompt(self, text: str, *buttons: str) -> None:
-        """Open a dialog on the host, in place of the one before."""
-        if not self.profile.host_prompts:
-            return
-        self.action("prompt_end")
-        self.action(f"prompt_begin {text}")
-        for button in buttons:
-            self.action(f"prompt_button {button}")
-        self.action("prompt_show")
 
     def quick_stop(self) -> None:
         """Stop all motion at once, as M410 does."""
@@ -208,19 +184,13 @@ class Board:
 
     def answer(self, button: int) -> None:
         """Take the host's choice in a dialog, M876 Sn."""
-        self._answer = button
-        self.waiting_for_user = False
+        self.console.choose(button)
         self._poked = True
-
-    def take_answer(self) -> int | None:
-        """Give the choice that has come in since the last call, if any."""
-        button, self._answer = self._answer, None
-        return button
 
     def let_go(self) -> None:
         """Stop waiting for heat or for a person, as M108 does."""
         self.waiting_for_heat = False
-        self.waiting_for_user = False
+        self.console.waiting_for_user = False
         self._poked = True
 
     def set_line_number(self, number: int) -> None:
@@ -230,8 +200,8 @@ class Board:
     def request_resend(self) -> None:
         """Throw the input away and ask for the line after the last good one."""
         self._reader.flush()
-        self.write(f"Resend: {self._reader.last_number + 1}")
-        self.write("ok")
+        self.console.write(f"Resend: {self._reader.last_number + 1}")
+        self.console.write("ok")
 
     # --- the main loop ------------------------------------------------------------
 
@@ -250,7 +220,7 @@ class Board:
         if self._boot_at is not None:
             self._boot_at = None
             for line in banner(self.profile):
-                self.write(line)
+                self.console.write(line)
             self.reports.start()
             return
         if self.now >= self._halt_at:
@@ -296,7 +266,9 @@ class Board:
             if line is None:
                 return False
             if isinstance(line, LineError):
-                self.write(f"Error:{line.text}, Last Line: {self._reader.last_number}")
+                self.console.write(
+                    f"Error:{line.text}, Last Line: {self._reader.last_number}"
+                )
                 self.request_resend()
                 return True
             if line.number is None and self._acts_early(line.command):
@@ -317,7 +289,7 @@ class Board:
         handler = self._table.get(command.code)
         self._job_acknowledged = acknowledged
         if handler is None:
-            self.write(f'echo:Unknown command: "{command.line.strip()}"')
+            self.console.write(f'echo:Unknown command: "{command.line.strip()}"')
             job = None
         else:
             job = handler(self, command)
@@ -356,7 +328,7 @@ class Board:
         if text is None:
             text = self._ok(line)
         for _ in range(self.faults.acknowledgements()):
-            self.write(text)
+            self.console.write(text)
         self._queue.popleft()
         self.reports.heard()
 

@@ -55,18 +55,18 @@ class Reports:
         board = self._board
         now = board.now
         if now >= self._busy_at:
-            state = "paused for user" if board.paused_for_user else "processing"
-            board.write(f"echo:busy: {state}")
+            state = "paused for user" if board.console.paused_for_user else "processing"
+            board.console.write(f"echo:busy: {state}")
             self._busy_at = now + (self.busy_interval or inf)
         if now >= self._due["temperature"]:
             if not self.paused:
-                board.write(f" {board.thermal.report(board.motion.tool, now)}")
+                board.console.write(f" {board.thermal.report(board.motion.tool, now)}")
             self._due["temperature"] = now + self._intervals["temperature"]
         if now >= self._due["position"]:
-            board.write(position_report(board))
+            board.console.write(position_report(board))
             self._due["position"] = now + self._intervals["position"]
         if now >= self._wait_at:
-            board.write("wait")
+            board.console.write("wait")
             self.heard()
 
 

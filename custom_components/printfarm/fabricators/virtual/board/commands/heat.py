@@ -45,7 +45,7 @@ def _nozzle(board: Board, command: Command) -> Heater | None:
     index = board.motion.tool if tool is None else int(tool)
     if 0 <= index < len(board.thermal.nozzles):
         return board.thermal.nozzles[index]
-    board.write(f"echo:{command.code} Invalid extruder {index}")
+    board.console.write(f"echo:{command.code} Invalid extruder {index}")
     return None
 
 
@@ -66,7 +66,7 @@ def _set_bed(board: Board, target: float) -> None:
     bed = board.thermal.bed
     bed.set_target(target, board.now)
     heating = bed.target > bed.temperature(board.now)
-    board.action(f"notification Bed {'Heating' if heating else 'Cooling'}...")
+    board.console.action(f"notification Bed {'Heating' if heating else 'Cooling'}...")
 
 
 def _nozzle_wait(board: Board, command: Command) -> Wait | None:
@@ -120,7 +120,7 @@ def wait_for_heater(board: Board, heater: Heater) -> Wait:
             left = steady_since + _RESIDENCY - now
             rest = "?" if left == inf else f"{max(0.0, left):.0f}"
             line = board.thermal.report(board.motion.tool, now)
-            board.write(f" {line} W:{rest}")
+            board.console.write(f" {line} W:{rest}")
             next_report = now + _REPORT_INTERVAL
         if now >= steady_since + _RESIDENCY:
             break
@@ -156,7 +156,7 @@ def _fan_off(board: Board, command: Command) -> None:
 def _set_fan(board: Board, speed: int) -> None:
     board.fan = min(max(speed, 0), 255)
     if board.profile.report_fan_change:
-        board.write(f"M106 P0 S{board.fan}")
+        board.console.write(f"M106 P0 S{board.fan}")
 
 
 def _let_go(board: Board, command: Command) -> None:
@@ -173,6 +173,6 @@ def _cold_extrusion(board: Board, command: Command) -> None:
         board.cold_extrusion = allow != 0
     if allow is None and limit is None:
         state = "en" if board.cold_extrusion else "dis"
-        board.write(
+        board.console.write(
             f"echo:Cold extrudes are {state}abled (min temp {board.min_extrude:.0f}C)"
         )

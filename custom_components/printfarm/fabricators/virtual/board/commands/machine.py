@@ -75,7 +75,7 @@ def _dwell(board: Board, command: Command) -> Wait:
     if seconds is None:
         seconds = (command.value("P") or 0.0) / 1000
     yield from standstill(board)
-    board.action("notification Sleep...")
+    board.console.action("notification Sleep...")
     yield from until(board, board.now + seconds)
 
 
@@ -96,4 +96,4 @@ def _restart(board: Board, command: Command) -> None:
 
 def _runout_sensor(board: Board, command: Command) -> None:
     if not command.words:
-        board.write("echo:Filament runout ON")
+        board.console.write("echo:Filament runout ON")

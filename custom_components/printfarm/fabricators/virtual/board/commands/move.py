@@ -65,7 +65,7 @@ def _arc(board: Board, command: Command) -> Wait | None:
     goal = _allowed(board, board.motion.goal(command))
     length = board.motion.arc_length(command, goal)
     if not length:
-        board.write("echo:G2/G3 bad parameters")
+        board.console.write("echo:G2/G3 bad parameters")
         return None
     return _plan(board, goal, length)
 
@@ -78,9 +78,9 @@ def _allowed(board: Board, goal: Position) -> Position:
         return goal
     nozzle = board.thermal.nozzles[motion.tool]
     if nozzle.temperature(board.now) < board.min_extrude:
-        board.write("echo: cold extrusion prevented")
+        board.console.write("echo: cold extrusion prevented")
     elif abs(extrusion) > _LONGEST_EXTRUSION:
-        board.write("echo: too long extrusion prevented")
+        board.console.write("echo: too long extrusion prevented")
     else:
         return goal
     motion.jump((*motion.position[:3], goal[3]))
@@ -131,7 +131,7 @@ def _set_position(board: Board, command: Command) -> None:
     for letter in given or "XYZE":
         value = (command.value(letter) or 0.0) * board.motion.unit
         board.motion.set_logical("XYZE".index(letter), value)
-    board.write(position_report(board))
+    board.console.write(position_report(board))
 
 
 def _max_feedrate(board: Board, command: Command) -> None:
@@ -151,7 +151,7 @@ def _feedrate_percent(board: Board, command: Command) -> None:
     if value:
         board.motion.feedrate_percent = value
     elif value is None:
-        board.write(f"FR:{board.motion.feedrate_percent:.0f}%")
+        board.console.write(f"FR:{board.motion.feedrate_percent:.0f}%")
 
 
 def _finish_moves(board: Board, command: Command) -> Wait | None:
@@ -185,7 +185,7 @@ def _home(board: Board, command: Command) -> Wait:
         axis = "XYZ".index(letter)
         motion.homed.add(axis)
         motion.set_logical(axis, goal[axis])
-    board.write(position_report(board))
+    board.console.write(position_report(board))
 
 
 def _probe_bed(board: Board, command: Command) -> Wait:
@@ -195,16 +195,16 @@ def _probe_bed(board: Board, command: Command) -> Wait:
     motion = board.motion
     motion.jump((width - 20, depth - 20, motion.position[2], motion.position[3]))
     for line in _GRID:
-        board.write(line)
-    board.write(position_report(board))
+        board.console.write(line)
+    board.console.write(position_report(board))
 
 
 def _show_grid(board: Board, command: Command) -> None:
     if command.has("V"):
         for line in _GRID:
-            board.write(line)
-    board.write("echo:Bed Leveling ON")
-    board.write("echo:Fade Height OFF")
+            board.console.write(line)
+    board.console.write("echo:Bed Leveling ON")
+    board.console.write("echo:Fade Height OFF")
 
 
 def _tool(board: Board, command: Command) -> None:
@@ -213,10 +213,10 @@ def _tool(board: Board, command: Command) -> None:
         return
     tool = int(command.code[1:])
     if tool >= extruders:
-        board.write(f"echo:T{tool} Invalid extruder")
+        board.console.write(f"echo:T{tool} Invalid extruder")
         return
     board.motion.tool = tool
-    board.write(f"Active Extruder: {tool}")
+    board.console.write(f"Active Extruder: {tool}")
 
 
 def park_time(origin: Position, goal: Position) -> float:

@@ -52,21 +52,21 @@ def _stop(board: Board, command: Command) -> Wait:
     text = "" if timed else command.text.strip()
     yield from standstill(board)
     if text:
-        board.write(f"echo:{text}")
-    board.prompt(text or f"{command.code} Stop", "Continue")
+        board.console.write(f"echo:{text}")
+    board.console.prompt(text or f"{command.code} Stop", "Continue")
     yield from _for_user(board, seconds if timed else inf)
 
 
 def _for_user(board: Board, seconds: float = inf) -> Generator[float, None, bool]:
     """Wait for M108, M876 or the end of a time. False: the time was over first."""
     deadline = board.now + seconds
-    board.waiting_for_user = True
-    board.paused_for_user = True
-    while board.waiting_for_user and board.now < deadline:
+    board.console.waiting_for_user = True
+    board.console.paused_for_user = True
+    while board.console.waiting_for_user and board.now < deadline:
         yield deadline
-    answered = not board.waiting_for_user
-    board.paused_for_user = False
-    board.waiting_for_user = False
+    answered = not board.console.waiting_for_user
+    board.console.paused_for_user = False
+    board.console.waiting_for_user = False
     return answered
 
 
@@ -84,25 +84,25 @@ def _park(board: Board) -> Wait:
     )
     yield from until(board, board.now + park_time((x, y, z, e), goal))
     motion.jump(goal)
-    board.write(position_report(board))
+    board.console.write(position_report(board))
 
 
 def _return(board: Board, place: Position) -> Wait:
     """Bring the nozzle back to where the print stands."""
     yield from until(board, board.now + park_time(board.motion.position, place))
     board.motion.jump(place)
-    board.action("resumed")
-    board.prompt("Resuming", "Dismiss")
+    board.console.action("resumed")
+    board.console.prompt("Resuming", "Dismiss")
 
 
 def _park_and_wait(board: Board, command: Command) -> Wait:
     """M125: park, wait, come back."""
-    board.action("paused")
+    board.console.action("paused")
     yield from standstill(board)
     place = board.motion.position
     yield from _park(board)
-    board.write("echo:Send M108 to resume")
-    board.prompt("Nozzle Parked", "Continue")
+    board.console.write("echo:Send M108 to resume")
+    board.console.prompt("Nozzle Parked", "Continue")
     target = _nozzle_target(board)
     yield from _for_user_with_timeout(board, target)
     yield from _load(board, max(target, board.min_extrude), runout=False)
@@ -113,16 +113,16 @@ def _change_filament(board: Board, command: Command) -> Wait:
     """M600, by command or (R1, from the runout sensor) by itself."""
     runout = command.has("R")
     if not runout:
-        board.action("paused")
-        board.prompt("Pause", "Dismiss")
+        board.console.action("paused")
+        board.console.prompt("Pause", "Dismiss")
     target = _nozzle_target(board)
     yield from standstill(board)
     x, y, z, e = place = board.motion.position
     board.motion.jump((x, y, z, e - _RETRACT))
     yield from _park(board)
     yield from until(board, board.now + _UNLOAD_TIME)
-    board.write("echo:Insert filament and send M108")
-    board.prompt("Nozzle Parked", "Continue")
+    board.console.write("echo:Insert filament and send M108")
+    board.console.prompt("Nozzle Parked", "Continue")
     yield from _for_user_with_timeout(board, target)
     yield from _load(board, max(target, board.min_extrude), runout=runout)
     yield from _return(board, place)
@@ -140,13 +140,13 @@ def _for_user_with_timeout(board: Board, target: float) -> Wait:
         return
     nozzle = board.thermal.nozzles[board.motion.tool]
     nozzle.set_target(0.0, board.now)
-    board.write("echo:Press button (or M108) to heat nozzle")
-    board.prompt("HeaterTimeout", "Reheat")
+    board.console.write("echo:Press button (or M108) to heat nozzle")
+    board.console.prompt("HeaterTimeout", "Reheat")
     yield from _for_user(board)
     nozzle.set_target(target, board.now)
     yield from wait_for_heater(board, nozzle)
-    board.write("echo:Insert filament and send M108")
-    board.prompt("Reheat Done", "Continue")
+    board.console.write("echo:Insert filament and send M108")
+    board.console.prompt("Reheat Done", "Continue")
     yield from _for_user(board)
 
 
@@ -159,9 +159,9 @@ def _load(board: Board, target: float, *, runout: bool) -> Wait:
     yield from until(board, board.now + _LOAD_TIME)
     go_on = "DisableRunout" if runout else "Continue"
     while board.profile.host_prompts:
-        board.prompt("Paused", "PurgeMore", go_on)
+        board.console.prompt("Paused", "PurgeMore", go_on)
         if (yield from _choice(board)) != _PURGE_MORE:
-            board.action("prompt_end")
+            board.console.action("prompt_end")
             break
         yield from until(board, board.now + _PURGE_TIME)
     yield from wait_for_heater(board, nozzle)
@@ -169,9 +169,9 @@ def _load(board: Board, target: float, *, runout: bool) -> Wait:
 
 def _choice(board: Board) -> Generator[float, None, int]:
     """Wait for the host to press a button. Only M876 ends this: M108 does not."""
-    board.take_answer()
-    board.paused_for_user = True
-    while (button := board.take_answer()) is None:
+    board.console.take_answer()
+    board.console.paused_for_user = True
+    while (button := board.console.take_answer()) is None:
         yield inf
-    board.paused_for_user = False
+    board.console.paused_for_user = False
     return button

@@ -33,7 +33,7 @@ def handlers(profile: BoardProfile) -> dict[str, Handler]:
 
 
 def _position(board: Board, command: Command) -> None:
-    board.write(position_report(board))
+    board.console.write(position_report(board))
 
 
 def _position_reports(board: Board, command: Command) -> None:
@@ -44,7 +44,7 @@ def _position_reports(board: Board, command: Command) -> None:
 
 def _firmware(board: Board, command: Command) -> None:
     for line in firmware_info(board.profile):
-        board.write(line)
+        board.console.write(line)
 
 
 def _to_host(board: Board, command: Command) -> None:
@@ -57,43 +57,45 @@ def _to_host(board: Board, command: Command) -> None:
             prefix = "echo:"
         elif option == "A1":
             prefix = "//"
-    board.write(f"{prefix}{text}")
+    board.console.write(f"{prefix}{text}")
 
 
 def _keepalive(board: Board, command: Command) -> None:
     seconds = command.value("S")
     if seconds is None:
-        board.write(f"echo:M113 S{board.reports.busy_interval:.0f}")
+        board.console.write(f"echo:M113 S{board.reports.busy_interval:.0f}")
     else:
         board.reports.busy_interval = min(max(seconds, 0.0), 60.0)
 
 
 def _endstops(board: Board, command: Command) -> None:
-    board.write("Reporting endstop status")
+    board.console.write("Reporting endstop status")
     for axis, letter in enumerate("xyz"):
         state = "TRIGGERED" if board.position[axis] <= 0 else "open"
-        board.write(f"{letter}_min: {state}")
+        board.console.write(f"{letter}_min: {state}")
     if board.profile.runout_sensor:
-        board.write("filament: open")
+        board.console.write("filament: open")
 
 
 def _settings(board: Board, command: Command) -> None:
     for line in settings(board.profile, board.motion.acceleration):
-        board.write(line)
+        board.console.write(line)
 
 
 def _store(board: Board, command: Command) -> None:
-    board.write(f"echo:Settings Stored ({_STORED_BYTES} bytes; crc 15286)")
+    board.console.write(f"echo:Settings Stored ({_STORED_BYTES} bytes; crc 15286)")
     # The firmware really says it twice.
-    board.action("notification Settings Stored")
-    board.action("notification Settings Stored")
+    board.console.action("notification Settings Stored")
+    board.console.action("notification Settings Stored")
 
 
 def _load(board: Board, command: Command) -> None:
-    board.write(f"echo:Stored settings retrieved ({_STORED_BYTES} bytes; crc 15286)")
+    board.console.write(
+        f"echo:Stored settings retrieved ({_STORED_BYTES} bytes; crc 15286)"
+    )
 
 
 def _defaults(board: Board, command: Command) -> None:
     board.motion.acceleration = board.profile.acceleration
     board.motion.max_feedrate = list(board.profile.max_feedrate)
-    board.write("echo:Hardcoded Default Settings Loaded")
+    board.console.write("echo:Hardcoded Default Settings Loaded")
