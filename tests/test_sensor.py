@@ -39,7 +39,7 @@ AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
             {"waiting_reason": WaitingReason.BED_NOT_CLEAR},
             "bed_not_clear",
         ),
-        ("waiting_reason", {"waiting_reason": None}, STATE_UNKNOWN),
+        ("waiting_reason", {"waiting_reason": None}, "nothing"),
     ],
 )
 async def test_value(home: Home, key: str, changes: dict[str, Any], state: str) -> None:

@@ -38,6 +38,9 @@ PARALLEL_UPDATES = 0
 
 type Value = StateType | datetime
 
+NOTHING = "nothing"
+"""What keeps jobs waiting where none waits: that is known, so it is not "unknown"."""
+
 MOST_TOOLS = 8
 """Marlin's own limit for heated tools."""
 
@@ -196,8 +199,8 @@ FABRICATOR_SENSORS = (
         key="waiting_reason",
         translation_key="waiting_reason",
         device_class=SensorDeviceClass.ENUM,
-        options=[str(reason) for reason in WaitingReason],
-        value=lambda view: view.waiting_reason,
+        options=[NOTHING, *(str(reason) for reason in WaitingReason)],
+        value=lambda view: view.waiting_reason or NOTHING,
     ),
     FabricatorSensorDescription(
         key="completed",
