@@ -32,6 +32,7 @@ from .answers import (
     parse,
 )
 from .commands import INTERRUPTIBLE, LONG, URGENT, code
+from .complaint import Complaint
 from .course import PREPARED, Course
 from .dialog import Dialog
 from .events import Ending, Event, Fault, Firmware, Ready, Reply, RunEnded, Silent
@@ -45,12 +46,8 @@ IDENTIFY_TRIES = 3
 POLL_INTERVAL = 5.0
 SYNC_INTERVAL = 10.0
 """Where the board reports temperatures by itself, M105 only keeps both sides in step."""
-FAULT_GRACE = 0.5
-"""An error may take two lines; the second says whether the board was killed."""
 START_TRIES = 3
 AUTOREPORT = b"M155 S2"
-
-_REASONS = {Severity.HEATER: "heater_fault", Severity.KILLED: "killed"}
 
 
 class Engine:
@@ -65,7 +62,7 @@ class Engine:
         self._course = Course(self._session)
         self._link = self._session.link
         self._lines = LineBuffer()
-        self._error: tuple[Severity, list[str], float] | None = None
+        self._complaint: Complaint | None = None
         self._next_hello = 0.0
         self._give_up = 0.0
         self._tries = 0
@@ -143,8 +140,8 @@ class Engine:
     def deadline(self) -> float | None:
         """Time at which `tick` is due, at the latest."""
         times = [self._link.deadline]
-        if self._error is not None:
-            times.append(self._error[2])
+        if self._complaint is not None:
+            times.append(self._complaint.due)
         if self.phase is Phase.GREETING:
             times.append(self._next_hello)
         elif self.phase is Phase.IDENTIFYING:
@@ -192,8 +189,8 @@ class Engine:
 
     def tick(self, now: float) -> bytes:
         """Let time pass."""
-        if self._error is not None and now >= self._error[2]:
-            self._halt(now)
+        if self._complaint is not None and now >= self._complaint.due:
+            self._halt(self._complaint, now)
         if self.phase is Phase.GREETING and now >= self._next_hello:
             self._say_hello(now)
         elif self.phase is Phase.IDENTIFYING and now >= self._give_up:
@@ -219,7 +216,7 @@ class Engine:
         if self.running:
             self._course.end(RunEnded(Ending.FAILED, reason))
         self._session.phase = Phase.CLOSED
-        self._error = None
+        self._complaint = None
         self._link.reset(0.0)
 
     # What can be done with a board
@@ -319,8 +316,8 @@ class Engine:
                 self._unknown(answer)
             case FirmwareReport() | CapabilityReport() | AreaReport():
                 session.describe(answer)
-            case Text():
-                self._text(answer)
+            case Text(text) if self._complaint is not None:
+                self._complaint.complete(text)
 
     def _ok(self, answer: Ok, now: float) -> None:
         if answer.temperatures is not None:
@@ -381,7 +378,7 @@ class Engine:
         self._course.forget()
         self._session.phase = Phase.GREETING
         self.fault = None
-        self._error = None
+        self._complaint = None
         self._say_hello(now)
 
     def _say_hello(self, now: float) -> None:
@@ -447,35 +444,18 @@ class Engine:
         if not error.severity.fatal or self.phase is Phase.HALTED:
             return
         self._link.feeding = self._link.steady = False
-        severity, texts, deadline = self._error or (
-            error.severity,
-            [],
-            now + FAULT_GRACE,
-        )
-        if severity is Severity.OTHER:
-            severity = error.severity
-        self._error = (severity, [*texts, error.text], deadline)
+        if self._complaint is None:
+            self._complaint = Complaint.begin(error, now)
+        else:
+            self._complaint.add(error)
         if error.severity is Severity.KILLED:
-            self._halt(now)
+            self._halt(self._complaint, now)
 
-    def _text(self, text: Text) -> None:
-        """Second half of an error that was broken in two (`Error:0`, `: MAXTEMP`)."""
-        if self._error is None or not text.text.startswith(":"):
-            return
-        severity, texts, deadline = self._error
-        whole = texts[-1] + text.text
-        match parse(b"Error:" + whole.encode()):
-            case (ErrorReport(severity=better),) if severity is Severity.OTHER:
-                severity = better
-        self._error = (severity, [*texts[:-1], whole], deadline)
-
-    def _halt(self, now: float) -> None:
+    def _halt(self, complaint: Complaint, now: float) -> None:
         """The firmware has stopped. Killed boards are deaf; others are told to cool."""
-        assert self._error is not None
-        severity, texts, _ = self._error
-        self._error = None
-        self.fault = " / ".join(texts)
-        reason = _REASONS.get(severity, "firmware_error")
+        self._complaint = None
+        self.fault = complaint.text
+        reason = complaint.reason
         self._session.drop_requests("halted")
         if self.running:
             self._course.end(RunEnded(Ending.FAILED, reason, self.fault))
