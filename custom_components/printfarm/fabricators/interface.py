@@ -204,7 +204,7 @@ class Fabricator(ABC):
         ended; one that can is left alone.
         """
 
-    async def transfer(self, task: Task) -> None:
+    async def transfer(self, task: Task) -> None:  # noqa: B027 - often nothing to do
         """Bring the file to the machine. Nothing to do where it is streamed."""
 
     @abstractmethod
