@@ -192,6 +192,7 @@ async def test_the_machine_cannot_tell_yet(rig: Rig, machine: FakeFabricator) ->
     again.show(message="still thinking")
     await rig.until(lambda: again.waiting)
     await rig.pass_(31)
+    assert not again.waiting, "nobody waits for an answer for ever"
     assert (await rig.stored(job_id)).status is JobStatus.PRINTING
     again.asking.open()
     again.outcomes[job_id] = Result.FAILED

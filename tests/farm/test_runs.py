@@ -64,6 +64,44 @@ async def test_words_about_other_prints(rig: Rig, machine: FakeFabricator) -> No
     assert rig.view().bed_clear is False
 
 
+async def test_words_about_other_prints_while_ours_is_starting(
+    rig: Rig, machine: FakeFabricator
+) -> None:
+    """Another print's begin is not ours."""
+    machine.starting.shut()
+    job = await rig.job()
+    await rig.farm.start("a")
+    await rig.until(lambda: machine.waiting)
+    machine.say(MachineEventType.STARTED, job.id + 100)
+    machine.say(MachineEventType.STARTED, None)
+    machine.say(MachineEventType.PAUSED, job.id + 100)
+    await rig.quiet()
+    assert (await rig.stored(job.id)).status is JobStatus.STARTING
+    machine.starting.open()
+    await rig.quiet()
+    assert (await rig.stored(job.id)).status is JobStatus.PRINTING
+
+
+async def test_a_milestone_that_is_being_written_is_not_written_twice(
+    rig: Rig, machine: FakeFabricator
+) -> None:
+    """A slow disk, and a machine that speaks on meanwhile."""
+    job_id = await _print(rig)
+    commit, written = rig.storage.commit, asyncio.Event()
+
+    async def slow(**changes: object) -> object:
+        await written.wait()
+        return await commit(**changes)  # type: ignore[arg-type]
+
+    rig.storage.commit = slow  # type: ignore[method-assign, assignment]
+    machine.show(progress=0.3)
+    await rig.until(lambda: rig.bay().mailbox.empty() and not rig.bay().edges)
+    machine.show(progress=0.31)
+    written.set()
+    await rig.quiet()
+    assert (await rig.types(job_id)).count("print_progress") == 1
+
+
 async def test_a_pause_before_the_start_was_seen(
     rig: Rig, machine: FakeFabricator
 ) -> None:

@@ -158,8 +158,8 @@ class Runs:
     ) -> None:
         """Write an end with all that follows from it, as one change. Lock held.
 
-        `bed_clear` is for ends that a person declares at the machine; that lifts a
-        halt, too. An end that was not `seen` has no known duration.
+        `bed_clear` is for ends that a person declares at the machine. An end that was
+        not `seen` has no known duration.
         """
         whole = status is JobStatus.COMPLETED
         done = 1.0 if whole else bay.progress.done
@@ -172,8 +172,6 @@ class Runs:
         job = _ended(job, status, self._teller.utcnow(), file, done, seen=seen)
         job = replace(job, reason=reason, reason_text=text)
         record = replace(_counted(bay.record, job), bed_clear=bed_clear)
-        if bed_clear:
-            record = replace(record, halted=None)
         following = self._next_of(bay, job)
         told += [
             make(
