@@ -22,7 +22,7 @@ from custom_components.printfarm.fabricators.interface import (
 from custom_components.printfarm.fabricators.marlin import (
     connection,
     driver as module,
-    engine,
+    greeting,
 )
 from custom_components.printfarm.fabricators.marlin.driver import MarlinFabricator
 from custom_components.printfarm.fabricators.virtual.bench import open_board
@@ -452,7 +452,7 @@ async def test_nobody_answers(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> No
     """An open port with nobody behind it is a machine that is off; it is not reopened."""
     monkeypatch.setattr(connection, "HELLO_GRACE", 0.05)
     monkeypatch.setattr(module, "REPORT_INTERVAL", 0.01)
-    monkeypatch.setattr(engine, "HELLO_INTERVAL", 0.02)
+    monkeypatch.setattr(greeting, "HELLO_INTERVAL", 0.02)
     shop.faults = Faults(silence_at=1)
     shop.task = asyncio.create_task(shop.fabricator.run())
     await shop.state(MachineState.OFFLINE)

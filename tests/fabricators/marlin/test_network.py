@@ -16,7 +16,12 @@ from custom_components.printfarm.fabricators.interface import (
     StartOutcome,
     Task,
 )
-from custom_components.printfarm.fabricators.marlin import connection, engine, link
+from custom_components.printfarm.fabricators.marlin import (
+    connection,
+    engine,
+    greeting,
+    link,
+)
 from custom_components.printfarm.fabricators.marlin.driver import MarlinFabricator
 from custom_components.printfarm.fabricators.marlin.port import SerialPort
 from tests.emulators.tcp_board import TcpBoard
@@ -106,7 +111,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """Silence is given up after a moment."""
     monkeypatch.setattr(connection, "HELLO_GRACE", 0.05)
     monkeypatch.setattr(connection, "HANG_UP_AFTER", 0.1)
-    monkeypatch.setattr(engine, "HELLO_INTERVAL", 0.02)
+    monkeypatch.setattr(greeting, "HELLO_INTERVAL", 0.02)
     monkeypatch.setattr(engine, "SYNC_INTERVAL", 0.05)
     monkeypatch.setattr(link, "ANSWER_TIMEOUT", 0.05)
     monkeypatch.setattr(link, "BUSY_TIMEOUT", 0.05)

@@ -4,7 +4,11 @@ from math import inf
 
 import pytest
 
-from custom_components.printfarm.fabricators.marlin import engine as module, link
+from custom_components.printfarm.fabricators.marlin import (
+    engine as module,
+    greeting,
+    link,
+)
 from custom_components.printfarm.fabricators.marlin.engine import Engine
 from custom_components.printfarm.fabricators.marlin.events import (
     Ending,
@@ -342,7 +346,7 @@ def test_hello_is_repeated() -> None:
     """Boards with a boot loader hear nothing at first."""
     talk = Talk()
     assert talk.heard == b"\n" + _line(0, "M110 N0")
-    assert talk.wait(module.HELLO_INTERVAL) == b"\n" + _line(0, "M110 N0")
+    assert talk.wait(greeting.HELLO_INTERVAL) == b"\n" + _line(0, "M110 N0")
     assert talk.say("start", "PowerUp", "Marlin 1.1.9") == b"\n" + _line(0, "M110 N0")
 
 

@@ -35,19 +35,16 @@ from .commands import INTERRUPTIBLE, LONG, URGENT, code
 from .complaint import Complaint
 from .course import PREPARED, Course
 from .dialog import Dialog
-from .events import Ending, Event, Fault, Firmware, Ready, Reply, RunEnded, Silent
+from .events import Ending, Event, Fault, Firmware, Reply, RunEnded, Silent
+from .greeting import Greeting
 from .link import LinkBroken
 from .session import ANSWERING, Phase, Session
-from .wire import Auxiliary, Kind, LineBuffer, encode
+from .wire import Auxiliary, Kind, LineBuffer
 
-HELLO_INTERVAL = 2.0
-IDENTIFY_TIMEOUT = 4.0
-IDENTIFY_TRIES = 3
 POLL_INTERVAL = 5.0
 SYNC_INTERVAL = 10.0
 """Where the board reports temperatures by itself, M105 only keeps both sides in step."""
 START_TRIES = 3
-AUTOREPORT = b"M155 S2"
 
 
 class Engine:
@@ -63,9 +60,10 @@ class Engine:
         self._link = self._session.link
         self._lines = LineBuffer()
         self._complaint: Complaint | None = None
-        self._next_hello = 0.0
-        self._give_up = 0.0
-        self._tries = 0
+        self._greeting = Greeting(
+            self._session, start_over=self._greet, ready=self._put_off_poll
+        )
+        self._start_tries = 0
         self._next_poll = 0.0
 
     # What others may ask
@@ -139,14 +137,10 @@ class Engine:
     @property
     def deadline(self) -> float | None:
         """Time at which `tick` is due, at the latest."""
-        times = [self._link.deadline]
+        times = [self._link.deadline, self._greeting.deadline]
         if self._complaint is not None:
             times.append(self._complaint.due)
-        if self.phase is Phase.GREETING:
-            times.append(self._next_hello)
-        elif self.phase is Phase.IDENTIFYING:
-            times.append(self._give_up)
-        elif self.phase in ANSWERING:
+        if self.phase in ANSWERING:
             times.append(self._next_poll)
         return min((time for time in times if time is not None), default=None)
 
@@ -158,11 +152,7 @@ class Engine:
     # Bytes and time in
 
     def open(self, now: float) -> bytes:
-        """A connection was made: greet the board.
-
-        Boards that reset when the port is opened greet first and hear nothing before
-        that, others say nothing until they are spoken to. So the greeting is repeated.
-        """
+        """A connection was made: greet the board."""
         self._lines = LineBuffer()
         self.heard_anything = False
         self._greet(now)
@@ -191,11 +181,9 @@ class Engine:
         """Let time pass."""
         if self._complaint is not None and now >= self._complaint.due:
             self._halt(self._complaint, now)
-        if self.phase is Phase.GREETING and now >= self._next_hello:
-            self._say_hello(now)
-        elif self.phase is Phase.IDENTIFYING and now >= self._give_up:
-            self._identify(now)
-        elif self.phase in ANSWERING:
+        if self.phase not in ANSWERING:
+            self._greeting.tick(now)
+        if self.phase in ANSWERING:
             if now >= self._next_poll:
                 self._poll(now)
             if not self._link.tick(now):
@@ -225,7 +213,7 @@ class Engine:
         """Begin a print; its lines follow by `supply`. Only when READY."""
         if self.phase is not Phase.READY:
             raise RuntimeError(f"cannot begin while {self.phase.name}")
-        self._tries = 0
+        self._start_tries = 0
         self._course.begin(now)
         return self.upkeep(now)
 
@@ -323,8 +311,7 @@ class Engine:
         if answer.temperatures is not None:
             self._session.temperatures(answer.temperatures)
         if self.phase is Phase.GREETING:
-            self._tries = 0
-            self._identify(now)
+            self._greeting.answered(now)
         else:
             self._link.ok(answer, now)
 
@@ -370,42 +357,17 @@ class Engine:
             self._session.phase = Phase.READY
             self.fault = None
 
-    # Hello
+    # Hello, and from then on
 
     def _greet(self, now: float) -> None:
         """Begin from nothing with a board that may or may not be listening yet."""
-        self._session.begin(now)
-        self._course.forget()
-        self._session.phase = Phase.GREETING
         self.fault = None
         self._complaint = None
-        self._say_hello(now)
+        self._course.forget()
+        self._greeting.begin(now)
 
-    def _say_hello(self, now: float) -> None:
-        self._link.blind(b"\n" + encode(0, b"M110 N0").rstrip())
-        self._next_hello = now + HELLO_INTERVAL
-
-    def _identify(self, now: float) -> None:
-        """Ask what the board is; give up after a few tries and greet again."""
-        self._tries += 1
-        if self._tries > IDENTIFY_TRIES:
-            self._session.events.append(Silent("not_marlin"))
-            self._greet(now)
-            return
-        self._session.begin(now)
-        self._session.phase = Phase.IDENTIFYING
-        self._give_up = now + IDENTIFY_TIMEOUT
-        self._link.renumber(now)
-        self._session.perform([b"M115", b"M105"], self._identified)
-
-    def _identified(self, now: float) -> None:
-        if self.firmware is None:
-            return
-        self._session.phase = Phase.READY
-        if self._session.can("AUTOREPORT_TEMP"):
-            self._link.script.append(AUTOREPORT)
+    def _put_off_poll(self, now: float) -> None:
         self._next_poll = now + POLL_INTERVAL
-        self._session.events.append(Ready(self.firmware))
 
     def _poll(self, now: float) -> None:
         """Ask for temperatures, unless something is waiting or under way for long."""
@@ -429,8 +391,8 @@ class Engine:
 
     def _broken(self, text: str, now: float) -> None:
         """The board counts differently. At the start that can be put right."""
-        if self.phase is Phase.STARTING and self._tries < START_TRIES:
-            self._tries += 1
+        if self.phase is Phase.STARTING and self._start_tries < START_TRIES:
+            self._start_tries += 1
             self._course.count_from_zero(now)
             return
         self._session.drop_requests("no_answer")
