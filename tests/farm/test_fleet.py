@@ -2,11 +2,19 @@
 
 import asyncio
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
-from custom_components.printfarm.fabricators.interface import Result
+from custom_components.printfarm.fabricators.interface import (
+    FabricatorConfig,
+    FabricatorError,
+    Result,
+    StartOutcome,
+    Task,
+)
 from custom_components.printfarm.farm.errors import ConflictError
+from custom_components.printfarm.farm.gone import Gone
 from custom_components.printfarm.farm.model import JobStatus
 
 from .machine import FakeFabricator
@@ -121,3 +129,52 @@ async def test_a_new_address_that_the_store_refuses(
     await rig.quiet()
     assert machine.told("start") == 1
     rig.machines["a"] = machine
+
+
+async def test_fabricators_that_were_removed_while_the_farm_was_closed(
+    rig: Rig, machine: FakeFabricator
+) -> None:
+    """Their open jobs are settled, their queue is left to others, and they are gone."""
+    job_id = await _print(rig)
+    waiting = await rig.job(target="a")
+    other = await rig.add("b")
+    del rig.configs["a"]
+    await rig.crash()
+    await rig.farm.keep_only({"b"})
+    over = await rig.stored(job_id)
+    assert (over.status, over.reason) == (JobStatus.FAILED, "fabricator_removed")
+    assert (await rig.types(job_id)).count("print_failed") == 1
+    left = await rig.stored(waiting.id)
+    assert (left.target, left.hold, left.status) == (None, True, JobStatus.QUEUED)
+    assert [view.key for view in rig.farm.views()] == ["b"]
+    await rig.farm.keep_only({"b"})
+    await rig.add("c")
+    await rig.farm.keep_only({"b"})
+    assert rig.machines["c"].closed
+    del rig.configs["c"]
+    await rig.restart()
+    assert [record.key for record in (await rig.storage.load()).fabricators] == ["b"]
+    assert other.starts == []
+
+
+async def test_nobody_is_there_to_speak_to() -> None:
+    """The stand-in for a machine that is configured no more answers nothing."""
+    config = FabricatorConfig(key="a", name="a", protocol="fake")
+    gone = Gone(config, lambda _: None, lambda _: None)
+    task = Task(run=1, name="a", source=Path("a"), gcode=None)
+    assert await gone.start(task) is StartOutcome.REFUSED
+    for call in (
+        gone.pause(),
+        gone.resume(),
+        gone.cancel(),
+        gone.command("G28"),
+        gone.set_target("bed", 0.0),
+    ):
+        with pytest.raises(FabricatorError, match="not_connected"):
+            await call
+    assert gone.capabilities.build_volume is None
+    running = asyncio.create_task(gone.run())
+    await asyncio.sleep(0)
+    assert not running.done()
+    running.cancel()
+    await gone.close()

@@ -3,6 +3,7 @@
 import asyncio
 import errno
 from pathlib import Path
+import threading
 
 import pytest
 
@@ -273,3 +274,30 @@ async def test_what_is_no_print_is_refused(
     assert caught.value.reason.value == key
     assert _left(rig) == []
     assert (await rig.farm.library.files()).total == 0
+
+
+async def test_a_client_that_hangs_up_while_the_disk_is_slow(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread that still writes is waited for before anything is cleared away."""
+    append, entered, go_on = Upload._append, threading.Event(), threading.Event()
+
+    def slow(upload: Upload, block: bytes) -> None:
+        entered.set()
+        assert go_on.wait(20)
+        append(upload, block)
+
+    async def send() -> None:
+        async with rig.farm.library.new_upload("a.gcode") as upload:
+            await upload.write(b"G1 X1\n" * 500_000)
+
+    monkeypatch.setattr(Upload, "_append", slow)
+    sending = asyncio.create_task(send())
+    await rig.until(entered.is_set)
+    sending.cancel()
+    await asyncio.wait([sending], timeout=0.05)
+    done = sending.done()
+    go_on.set()
+    await asyncio.wait([sending])
+    assert not done
+    assert _left(rig) == []

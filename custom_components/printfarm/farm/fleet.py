@@ -148,13 +148,18 @@ class Fleet:
         for record in tuple(self._ledger.records.values()):
             if record.key in keys:
                 continue
-            config = FabricatorConfig(
-                key=record.key, name=record.name, protocol=record.protocol
-            )
-            nobody = Gone(config, lambda _: None, lambda _: None)
-            bay = Bay(id=record.id, ledger=self._ledger, config=config, driver=nobody)
-            self._bays[bay.id], self._ids[bay.key] = bay, bay.id
+            if record.key not in self._ids:
+                self._stand_in(record)
             await self.remove(record.key)
+
+    def _stand_in(self, record: FabricatorRecord) -> None:
+        """Put a bay where none was made, so that what is open there can be settled."""
+        config = FabricatorConfig(
+            key=record.key, name=record.name, protocol=record.protocol
+        )
+        nobody = Gone(config, lambda _: None, lambda _: None)
+        bay = Bay(id=record.id, ledger=self._ledger, config=config, driver=nobody)
+        self._bays[bay.id], self._ids[bay.key] = bay, bay.id
 
     async def _end_held(self, bay: Bay) -> None:
         bay.unsettled = False
