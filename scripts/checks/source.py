@@ -14,6 +14,7 @@ class Call:
 
     module: str
     function: str
+    positional: tuple[str, ...]
     keywords: dict[str, str]
     line: int
 
@@ -34,6 +35,11 @@ def calls(root: Path) -> Iterator[Call]:
                 yield Call(
                     module=name,
                     function=_last_name(node.func),
+                    positional=tuple(
+                        value
+                        for argument in node.args
+                        if (value := _literal(argument, constants)) is not None
+                    ),
                     keywords={
                         keyword.arg: value
                         for keyword in node.keywords
@@ -91,6 +97,9 @@ def _literal(node: ast.expr, constants: dict[str, str]) -> str | None:
         return node.value
     if isinstance(node, ast.Name):
         return constants.get(node.id)
+    # `given or "a default"`: the default is what can be known.
+    if isinstance(node, ast.BoolOp):
+        return _literal(node.values[-1], constants)
     return None
 
 

@@ -16,6 +16,13 @@ SECTIONS = {
 }  # fmt: skip
 # How the names of exceptions end, Home Assistant's and ours.
 EXCEPTIONS = ("Error", "Failed", "NotReady")
+# The domain's own, whose first argument is the key.
+KEYED = {
+    "ConflictError", "FabricatorError", "InvalidError", "NotFoundError", "StaleError",
+    "StorageError",
+}  # fmt: skip
+# Who hands on a code that the print event shows as its reason.
+REASONED = {"RunEnded", "RunPaused", "_give_back"}
 ISSUES = {"async_create_issue", "create_issue"}
 FLOW_TEXTS = {
     "async_show_form": ("step_id", "step"),
@@ -36,6 +43,7 @@ def check(root: Path) -> Iterator[str]:
     found = list(calls(root))
     for complaint in (
         *_exceptions(found, texts),
+        *_reasons(found, texts),
         *_issues(found, texts),
         *_flows(found, texts),
         *_flow_forms(texts),
@@ -60,12 +68,34 @@ def entity_keys(root: Path, found: list[Call]) -> Iterator[tuple[str, str]]:
 
 
 def _exceptions(found: list[Call], texts: dict[str, Any]) -> Iterator[str]:
+    known = {
+        key for key, text in texts.get("exceptions", {}).items() if "message" in text
+    }
+    in_forms = {key for flow in _all_flows(texts) for key in flow.get("error", {})}
     for call in found:
-        key = call.keywords.get("translation_key")
-        if not key or not call.function.endswith(EXCEPTIONS):
+        if call.function in KEYED:
+            key, shown = next(iter(call.positional), None), known | in_forms
+        elif call.function.endswith(EXCEPTIONS):
+            key, shown = call.keywords.get("translation_key"), known
+        else:
             continue
-        if "message" not in texts.get("exceptions", {}).get(key, {}):
+        if key and key not in shown:
             yield f"exceptions.{key} is raised in {call.module}:{call.line}"
+
+
+def _reasons(found: list[Call], texts: dict[str, Any]) -> Iterator[str]:
+    """Look up the codes that the rooms of the domain give as reasons."""
+    event = texts.get("entity", {}).get("event", {}).get("print", {})
+    known = event.get("state_attributes", {}).get("reason", {}).get("state", {})
+    for call in found:
+        if "/" not in call.module:
+            continue
+        given = [call.keywords["reason"]] if "reason" in call.keywords else []
+        if call.function in REASONED:
+            given += call.positional
+        for code in given:
+            if code not in known:
+                yield f"the reason {code} is given in {call.module}:{call.line}"
 
 
 def _issues(found: list[Call], texts: dict[str, Any]) -> Iterator[str]:
@@ -77,14 +107,21 @@ def _issues(found: list[Call], texts: dict[str, Any]) -> Iterator[str]:
 
 def _flows(found: list[Call], texts: dict[str, Any]) -> Iterator[str]:
     """Look a step or a reason up in whichever flow has it: the code does not say whose."""
-    flows = [texts.get("config", {}), texts.get("options", {})]
-    flows += texts.get("config_subentries", {}).values()
-    flows += [issue.get("fix_flow", {}) for issue in texts.get("issues", {}).values()]
+    flows = _all_flows(texts)
     for call in found:
         argument, section = FLOW_TEXTS.get(call.function, ("", ""))
         key = call.keywords.get(argument)
         if key and not any(key in flow.get(section, {}) for flow in flows):
             yield f"{section}.{key} is shown by {call.module}:{call.line}"
+
+
+def _all_flows(texts: dict[str, Any]) -> list[dict[str, Any]]:
+    return [
+        texts.get("config", {}),
+        texts.get("options", {}),
+        *texts.get("config_subentries", {}).values(),
+        *(issue.get("fix_flow", {}) for issue in texts.get("issues", {}).values()),
+    ]
 
 
 def _flow_forms(texts: dict[str, Any]) -> Iterator[str]:

@@ -188,6 +188,31 @@ def test_issues_need_texts(checkout: Checkout) -> None:
     assert "issues.lost is made in repairs.py:1" in found
 
 
+@pytest.mark.parametrize(
+    ("source", "complaint"),
+    [
+        ('raise StorageError("lost")', "exceptions.lost is raised in farm/a.py:1"),
+        ('raise StorageError("full")', None),
+        ('end(job, reason="lost")', "the reason lost is given in farm/a.py:1"),
+        ('end(job, reason=given or "lost")', "the reason lost is given"),
+        ('RunEnded(Ending.FAILED, "lost")', "the reason lost is given"),
+        ('RunEnded(Ending.FAILED, "reset")', None),
+    ],
+)
+def test_codes_of_the_domain_need_texts(
+    checkout: Checkout, source: str, complaint: str | None
+) -> None:
+    """Its errors by their keys, and what its events give as a reason."""
+    reasons = {"reason": {"state": {"reset": "Machine restarted"}}}
+    event = {"name": "Print", "state_attributes": reasons}
+    checkout.edit(EN, _put("entity", "event", "print", value=event))
+    checkout.write("event.py", 'EventEntityDescription(key="print")')
+    checkout.write("farm/a.py", source)
+    found = list(translations.check(checkout.root))
+    assert len(found) == (complaint is not None)
+    assert all(str(complaint) in one for one in found)
+
+
 def test_absent_texts(checkout: Checkout) -> None:
     """There is no integration without English."""
     (checkout.integration / EN).unlink()
