@@ -269,6 +269,35 @@ async def test_a_caller_that_goes_away_leaves_no_half_change(
     assert [item.job.id for item in rig.farm.queue()] == stored
 
 
+@pytest.mark.parametrize("failure", [None, ValueError("spoilt"), "cancelled"])
+async def test_whole_does_not_give_in(failure: Exception | str | None) -> None:
+    """However often the caller is cancelled, and however the work ends, it does end."""
+    begun, allowed, over = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        try:
+            await allowed.wait()
+            if failure == "cancelled":
+                raise asyncio.CancelledError
+            if isinstance(failure, Exception):
+                raise failure
+        finally:
+            over.set()
+
+    task = asyncio.create_task(whole(work()))
+    await begun.wait()
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not task.done()
+    allowed.set()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert over.is_set()
+
+
 async def test_whole_lets_nothing_half_done() -> None:
     """The work ends before the cancellation gets through."""
     begun, go_on = asyncio.Event(), asyncio.Event()
