@@ -134,6 +134,20 @@ async def test_targets(home: Home, client: TestClient) -> None:
             "upload_field_invalid",
         ),
         (_body(FILE, _part("name", b"x" * 5000)), 400, "upload_field_invalid"),
+        (
+            _body(FILE, _part("queue", b"1"), _part("plate", b"9" * 25)),
+            400,
+            "upload_field_invalid",
+        ),
+        (
+            _body(
+                FILE,
+                _part("queue", b"1"),
+                _part("not_before", b"0001-01-01T00:00+14:00"),
+            ),
+            400,
+            "upload_field_invalid",
+        ),
         (_body(FILE, _part("name", b"\xff\xfe")), 400, "upload_broken"),
         (
             _body(FILE, _part("queue", b"1"), _part("target", b"nobody")),
@@ -290,7 +304,7 @@ async def test_list(home: Home, client: TestClient) -> None:
     assert [file["name"] for file in answer["files"]] == ["First.gcode"]
     answer = await (await client.get(URL, params={"limit": "1", "offset": "1"})).json()
     assert [file["name"] for file in answer["files"]] == ["First.gcode"]
-    for query in ({"limit": "many"}, {"colour": "red"}):
+    for query in ({"limit": "many"}, {"colour": "red"}, {"offset": "9" * 25}):
         refused = await client.get(URL, params=query)
         assert refused.status == HTTPStatus.BAD_REQUEST
 

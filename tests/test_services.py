@@ -212,6 +212,7 @@ async def test_add_job_refused(home: Home) -> None:
     for data, text in (
         ({"file": 999}, "no such file: 999"),
         ({"file": "nothing.gcode"}, "no such file: nothing.gcode"),
+        ({"file": "9" * 5000}, "no such file: 999"),
         ({"file": file.id, "plate": 3}, "no plate 3"),
         ({"file": file.id, "name": " "}, "cannot be used"),
         (
@@ -338,6 +339,9 @@ async def test_get_jobs(home: Home) -> None:
     assert await found(since=(now + hour).isoformat()) == []
     assert await found(until=(now - hour).isoformat()) == []
     assert len(await found(since=(now - hour).isoformat())) == 4
+    for senseless in ({"since": "0001-01-01T00:00+14:00"}, {"offset": 10**25}):
+        with pytest.raises(probatio.Invalid):
+            await found(**senseless)
 
 
 async def test_device_of_a_fabricator_that_is_gone(home: Home) -> None:

@@ -2,14 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from datetime import datetime
 from types import EllipsisType
 from typing import Any, cast
 
 from homeassistant.const import ATTR_NAME
 from homeassistant.core import ServiceCall, ServiceResponse
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
-from homeassistant.util import dt as dt_util
 from homeassistant.util.json import JsonValueType
 
 from .const import DOMAIN
@@ -126,11 +124,6 @@ def _wanted_target(
     return ... if target is None else target
 
 
-def _utc(moment: datetime | None) -> datetime | None:
-    """Read a time without zone as the time on Home Assistant's clock."""
-    return None if moment is None else dt_util.as_utc(moment)
-
-
 async def start(call: ServiceCall, entry: FarmConfigEntry) -> ServiceResponse:
     """Start the next job, or a certain one."""
     job_id: int | None = call.data.get(ATTR_JOB)
@@ -193,8 +186,8 @@ async def send_gcode(call: ServiceCall, entry: FarmConfigEntry) -> ServiceRespon
 
 async def _file_id(farm: Farm, wanted: int | str) -> int:
     """Find a file by its id or its exact name; of several, the newest."""
-    if isinstance(wanted, int) or wanted.isdecimal():
-        return int(wanted)
+    if isinstance(wanted, int):
+        return wanted
     page = await farm.library.files(text=wanted)
     for file in page.items:
         if file.name.casefold() == wanted.casefold():
@@ -224,7 +217,7 @@ async def add_job(call: ServiceCall, entry: FarmConfigEntry) -> ServiceResponse:
                 target=target,
                 shortest=call.data[ATTR_SHORTEST],
                 hold=call.data[ATTR_HOLD],
-                not_before=_utc(call.data.get(ATTR_NOT_BEFORE)),
+                not_before=call.data.get(ATTR_NOT_BEFORE),
             )
         ]
     return {"jobs": [job_payload(call.hass, entry, job) for job in added]}
@@ -255,7 +248,7 @@ async def hold_job(call: ServiceCall, entry: FarmConfigEntry) -> ServiceResponse
 
 async def schedule_job(call: ServiceCall, entry: FarmConfigEntry) -> ServiceResponse:
     """Let a job start no sooner than this; without a time, whenever it can."""
-    return await _changed(call, entry, not_before=_utc(call.data.get(ATTR_NOT_BEFORE)))
+    return await _changed(call, entry, not_before=call.data.get(ATTR_NOT_BEFORE))
 
 
 async def _changed(
@@ -296,8 +289,8 @@ async def get_jobs(call: ServiceCall, entry: FarmConfigEntry) -> ServiceResponse
         statuses=frozenset(data[ATTR_STATUS]),
         fabricator_id=None if target is None else farm.view(target).id,
         text=data.get(ATTR_TEXT),
-        since=_utc(data.get(ATTR_SINCE)),
-        until=_utc(data.get(ATTR_UNTIL)),
+        since=data.get(ATTR_SINCE),
+        until=data.get(ATTR_UNTIL),
         limit=data[ATTR_LIMIT],
         offset=data[ATTR_OFFSET],
     )

@@ -20,6 +20,7 @@ from .farm.errors import (
     NotFoundError,
     StorageError,
 )
+from .fields import COUNT, whole
 from .gcode.model import Refusal, RefusedError
 from .payloads import file_payload
 from .translated import KnownError, text_of, translated
@@ -31,12 +32,8 @@ FILE_URL = FILES_URL + r"/{file_id:\d{1,15}}"
 _PAGE = probatio.Schema(
     {
         probatio.Optional("text"): str,
-        probatio.Optional("limit", default=100): probatio.All(
-            probatio.Coerce(int), probatio.Range(min=1, max=500)
-        ),
-        probatio.Optional("offset", default=0): probatio.All(
-            probatio.Coerce(int), probatio.Range(min=0)
-        ),
+        probatio.Optional("limit", default=100): whole(1, 500),
+        probatio.Optional("offset", default=0): COUNT,
     }
 )
 

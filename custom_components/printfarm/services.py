@@ -41,11 +41,7 @@ from .actions import (
 from .const import DOMAIN
 from .coordinator import FarmConfigEntry
 from .farm.model import JobStatus, Rating
-
-COPIES = probatio.All(probatio.Coerce(int), probatio.Range(min=1, max=1000))
-COUNT = probatio.All(probatio.Coerce(int), probatio.Range(min=0))
-NUMBER = probatio.All(probatio.Coerce(int), probatio.Range(min=1))
-PRIORITY = probatio.All(probatio.Coerce(int), probatio.Range(min=-100, max=100))
+from .fields import COPIES, COUNT, NUMBER, PRIORITY, moment, whole
 
 JOB: VolDictType = {probatio.Required(ATTR_JOB): NUMBER}
 TARGET_OR_ANY: VolDictType = {
@@ -99,7 +95,7 @@ ACTIONS = {
             probatio.Optional(ATTR_PRIORITY, default=0): PRIORITY,
             probatio.Optional(ATTR_SHORTEST, default=False): cv.boolean,
             probatio.Optional(ATTR_HOLD, default=False): cv.boolean,
-            probatio.Optional(ATTR_NOT_BEFORE): cv.datetime,
+            probatio.Optional(ATTR_NOT_BEFORE): moment,
         },
         actions.add_job,
     ),
@@ -117,7 +113,7 @@ ACTIONS = {
         actions.hold_job,
     ),
     "schedule_job": Action(
-        {**JOB, probatio.Optional(ATTR_NOT_BEFORE): cv.datetime}, actions.schedule_job
+        {**JOB, probatio.Optional(ATTR_NOT_BEFORE): moment}, actions.schedule_job
     ),
     "remove_job": Action(JOB, actions.remove_job),
     "requeue": Action({**JOB, **TARGET_OR_ANY}, actions.requeue),
@@ -129,11 +125,9 @@ ACTIONS = {
                 probatio.EnsureList(), [probatio.Coerce(JobStatus)]
             ),
             probatio.Optional(ATTR_TEXT): cv.string,
-            probatio.Optional(ATTR_SINCE): cv.datetime,
-            probatio.Optional(ATTR_UNTIL): cv.datetime,
-            probatio.Optional(ATTR_LIMIT, default=100): probatio.All(
-                probatio.Coerce(int), probatio.Range(min=1, max=1000)
-            ),
+            probatio.Optional(ATTR_SINCE): moment,
+            probatio.Optional(ATTR_UNTIL): moment,
+            probatio.Optional(ATTR_LIMIT, default=100): whole(1, 1000),
             probatio.Optional(ATTR_OFFSET, default=0): COUNT,
         },
         actions.get_jobs,

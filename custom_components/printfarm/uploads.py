@@ -10,7 +10,6 @@ from aiohttp import BodyPartReader, MultipartReader, web
 from aiohttp.http_exceptions import HttpProcessingError
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import config_validation as cv, device_registry as dr
-from homeassistant.util import dt as dt_util
 import probatio
 
 from .coordinator import FarmConfigEntry
@@ -18,6 +17,7 @@ from .devices import key_of_device
 from .farm.errors import InvalidError
 from .farm.library import Upload
 from .farm.model import Job, StoredFile
+from .fields import COPIES, NUMBER, PRIORITY, moment
 
 CHUNK = 256 * 1024
 """Bytes read at a time."""
@@ -31,18 +31,12 @@ FIELDS = probatio.Schema(
     {
         probatio.Optional("queue", default=False): cv.boolean,
         probatio.Optional("name"): cv.string,
-        probatio.Optional("plate", default=1): probatio.All(
-            probatio.Coerce(int), probatio.Range(min=1)
-        ),
-        probatio.Optional("copies", default=1): probatio.All(
-            probatio.Coerce(int), probatio.Range(min=1, max=1000)
-        ),
-        probatio.Optional("priority", default=0): probatio.All(
-            probatio.Coerce(int), probatio.Range(min=-100, max=100)
-        ),
+        probatio.Optional("plate", default=1): NUMBER,
+        probatio.Optional("copies", default=1): COPIES,
+        probatio.Optional("priority", default=0): PRIORITY,
         probatio.Optional("target", default=ANY): cv.string,
         probatio.Optional("hold", default=False): cv.boolean,
-        probatio.Optional("not_before"): cv.datetime,
+        probatio.Optional("not_before"): moment,
     }
 )
 """What may stand beside the file. All but `queue` is about the jobs."""
@@ -170,8 +164,6 @@ def _checked(
     if not values.pop("queue"):
         return None
     target = values.pop("target")
-    if "not_before" in values:
-        values["not_before"] = dt_util.as_utc(values["not_before"])
     if target == SHORTEST:
         return values | {"shortest": True}
     if target == ANY:
