@@ -11,7 +11,11 @@ from homeassistant.helpers.update_coordinator import CoordinatorEntity
 
 from .const import DOMAIN
 from .coordinator import FabricatorCoordinator, FarmConfigEntry, FarmCoordinator
+from .fabricators.interface import Temperature
 from .farm.view import FabricatorView
+
+MOST_TOOLS = 8
+"""Marlin's own limit for heated tools."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +24,11 @@ class FabricatorDescription(EntityDescription):
 
     supported: Callable[[FabricatorView], bool] = lambda view: True
     """Whether this machine can feed the entity; asked again whenever it reports."""
+
+
+def nozzle(tool: int) -> Callable[[FabricatorView], Temperature | None]:
+    """Give the look at one tool's heater; None where the machine has no such tool."""
+    return lambda view: view.nozzles[tool] if len(view.nozzles) > tool else None
 
 
 class FabricatorEntity(CoordinatorEntity[FabricatorCoordinator]):

@@ -15,11 +15,16 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import FarmConfigEntry
-from .entity import FabricatorDescription, FabricatorEntity, add_fabricator_entities
+from .entity import (
+    MOST_TOOLS,
+    FabricatorDescription,
+    FabricatorEntity,
+    add_fabricator_entities,
+    nozzle,
+)
 from .fabricators.interface import Temperature
 from .farm.model import FabricatorStatus
 from .farm.view import FabricatorView
-from .sensor import MOST_TOOLS
 from .translated import translated_errors
 
 # One after the other: a machine takes one command at a time.
@@ -49,7 +54,7 @@ def _nozzle(tool: int) -> TargetDescription:
         supported=lambda view: (
             view.capabilities.temperatures and (tool == 0 or len(view.nozzles) > tool)
         ),
-        read=lambda view: view.nozzles[tool] if len(view.nozzles) > tool else None,
+        read=nozzle(tool),
     )
 
 

@@ -1,8 +1,9 @@
 """Sensors of the fabricators and of the farm."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from operator import attrgetter
 from typing import override
 
 from homeassistant.components.sensor import (
@@ -25,10 +26,12 @@ from homeassistant.helpers.typing import StateType
 
 from .coordinator import FarmConfigEntry
 from .entity import (
+    MOST_TOOLS,
     FabricatorDescription,
     FabricatorEntity,
     FarmEntity,
     add_fabricator_entities,
+    nozzle,
 )
 from .fabricators.interface import Temperature
 from .farm.model import FabricatorStatus, WaitingReason
@@ -40,9 +43,6 @@ type Value = StateType | datetime
 
 NOTHING = "nothing"
 """What keeps jobs waiting where none waits: that is known, so it is not "unknown"."""
-
-MOST_TOOLS = 8
-"""Marlin's own limit for heated tools."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,28 +61,94 @@ class FarmSensorDescription(SensorEntityDescription):
     value: Callable[[FarmView], Value]
 
 
-def _actual(heater: Temperature | None) -> float | None:
-    """Give what a heater measures."""
-    return None if heater is None else heater.actual
+def _temperature(
+    key: str,
+    heater: Callable[[FabricatorView], Temperature | None],
+    supported: Callable[[FabricatorView], bool],
+    *,
+    translation_key: str | None = None,
+    placeholders: Mapping[str, str] | None = None,
+) -> FabricatorSensorDescription:
+    """Describe what a heater measures."""
 
+    def measured(view: FabricatorView) -> float | None:
+        return None if (seen := heater(view)) is None else seen.actual
 
-def _nozzle(tool: int) -> FabricatorSensorDescription:
-    """Describe the temperature of one tool; only the first has no number."""
     return FabricatorSensorDescription(
-        key="nozzle_temperature" if tool == 0 else f"nozzle_{tool}_temperature",
-        translation_key="nozzle_temperature" if tool == 0 else "tool_temperature",
-        translation_placeholders={} if tool == 0 else {"tool": str(tool)},
+        key=key,
+        translation_key=translation_key or key,
+        translation_placeholders=placeholders,
         device_class=SensorDeviceClass.TEMPERATURE,
         state_class=SensorStateClass.MEASUREMENT,
         native_unit_of_measurement=UnitOfTemperature.CELSIUS,
         suggested_display_precision=0,
-        # The first is there before the machine has said how many it has.
-        supported=lambda view: tool == 0 or len(view.nozzles) > tool,
-        value=lambda view: (
-            view.nozzles[tool].actual if len(view.nozzles) > tool else None
-        ),
+        supported=supported,
+        value=measured,
         from_machine=True,
     )
+
+
+def _nozzle(tool: int) -> FabricatorSensorDescription:
+    """Describe the temperature of one tool; only the first has no number."""
+    if tool == 0:
+        # There before the machine has said how many it has.
+        return _temperature("nozzle_temperature", nozzle(0), lambda view: True)
+    return _temperature(
+        f"nozzle_{tool}_temperature",
+        nozzle(tool),
+        lambda view: len(view.nozzles) > tool,
+        translation_key="tool_temperature",
+        placeholders={"tool": str(tool)},
+    )
+
+
+_TOTALS = (
+    ("completed", None, None, None, None),
+    ("failed", None, None, None, None),
+    ("cancelled", None, None, None, None),
+    (
+        "print_time",
+        SensorDeviceClass.DURATION,
+        UnitOfTime.SECONDS,
+        UnitOfTime.HOURS,
+        1,
+    ),
+    (
+        "filament_length",
+        SensorDeviceClass.DISTANCE,
+        UnitOfLength.MILLIMETERS,
+        UnitOfLength.METERS,
+        1,
+    ),
+    (
+        "filament_weight",
+        SensorDeviceClass.WEIGHT,
+        UnitOfMass.GRAMS,
+        UnitOfMass.KILOGRAMS,
+        2,
+    ),
+)
+"""What adds up: key, kind, the unit that is counted in, the one shown, decimals."""
+
+
+def _totals[D](describe: Callable[..., D], shown: frozenset[str]) -> Iterator[D]:
+    """Describe what has added up, on one fabricator or on all; `shown` are on at first.
+
+    Both views name their totals alike.
+    """
+    for key, kind, counted_in, shown_in, decimals in _TOTALS:
+        yield describe(
+            key=key,
+            translation_key=key,
+            device_class=kind,
+            entity_category=EntityCategory.DIAGNOSTIC,
+            entity_registry_enabled_default=key in shown,
+            native_unit_of_measurement=counted_in,
+            suggested_unit_of_measurement=shown_in,
+            suggested_display_precision=decimals,
+            state_class=SensorStateClass.TOTAL_INCREASING,
+            value=attrgetter(key),
+        )
 
 
 FABRICATOR_SENSORS = (
@@ -134,27 +200,15 @@ FABRICATOR_SENSORS = (
         value=lambda view: view.max_layer_height,
     ),
     *(_nozzle(tool) for tool in range(MOST_TOOLS)),
-    FabricatorSensorDescription(
-        key="bed_temperature",
-        translation_key="bed_temperature",
-        device_class=SensorDeviceClass.TEMPERATURE,
-        state_class=SensorStateClass.MEASUREMENT,
-        native_unit_of_measurement=UnitOfTemperature.CELSIUS,
-        suggested_display_precision=0,
-        supported=lambda view: view.capabilities.bed,
-        value=lambda view: _actual(view.bed),
-        from_machine=True,
+    _temperature(
+        "bed_temperature",
+        lambda view: view.bed,
+        lambda view: view.capabilities.bed,
     ),
-    FabricatorSensorDescription(
-        key="chamber_temperature",
-        translation_key="chamber_temperature",
-        device_class=SensorDeviceClass.TEMPERATURE,
-        state_class=SensorStateClass.MEASUREMENT,
-        native_unit_of_measurement=UnitOfTemperature.CELSIUS,
-        suggested_display_precision=0,
-        supported=lambda view: view.capabilities.chamber,
-        value=lambda view: _actual(view.chamber),
-        from_machine=True,
+    _temperature(
+        "chamber_temperature",
+        lambda view: view.chamber,
+        lambda view: view.capabilities.chamber,
     ),
     FabricatorSensorDescription(
         key="started",
@@ -202,66 +256,7 @@ FABRICATOR_SENSORS = (
         options=[NOTHING, *(str(reason) for reason in WaitingReason)],
         value=lambda view: view.waiting_reason or NOTHING,
     ),
-    FabricatorSensorDescription(
-        key="completed",
-        translation_key="completed",
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        value=lambda view: view.completed,
-    ),
-    FabricatorSensorDescription(
-        key="failed",
-        translation_key="failed",
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        value=lambda view: view.failed,
-    ),
-    FabricatorSensorDescription(
-        key="cancelled",
-        translation_key="cancelled",
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        value=lambda view: view.cancelled,
-    ),
-    FabricatorSensorDescription(
-        key="print_time",
-        translation_key="print_time",
-        device_class=SensorDeviceClass.DURATION,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-        native_unit_of_measurement=UnitOfTime.SECONDS,
-        suggested_unit_of_measurement=UnitOfTime.HOURS,
-        suggested_display_precision=1,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        value=lambda view: view.print_time,
-    ),
-    FabricatorSensorDescription(
-        key="filament_length",
-        translation_key="filament_length",
-        device_class=SensorDeviceClass.DISTANCE,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-        native_unit_of_measurement=UnitOfLength.MILLIMETERS,
-        suggested_unit_of_measurement=UnitOfLength.METERS,
-        suggested_display_precision=1,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        value=lambda view: view.filament_length,
-    ),
-    FabricatorSensorDescription(
-        key="filament_weight",
-        translation_key="filament_weight",
-        device_class=SensorDeviceClass.WEIGHT,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-        native_unit_of_measurement=UnitOfMass.GRAMS,
-        suggested_unit_of_measurement=UnitOfMass.KILOGRAMS,
-        suggested_display_precision=2,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        value=lambda view: view.filament_weight,
-    ),
+    *_totals(FabricatorSensorDescription, frozenset()),
 )
 
 FARM_SENSORS = (
@@ -289,61 +284,9 @@ FARM_SENSORS = (
         device_class=SensorDeviceClass.TIMESTAMP,
         value=lambda view: view.next_free,
     ),
-    FarmSensorDescription(
-        key="completed",
-        translation_key="completed",
-        entity_category=EntityCategory.DIAGNOSTIC,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        value=lambda view: view.completed,
-    ),
-    FarmSensorDescription(
-        key="failed",
-        translation_key="failed",
-        entity_category=EntityCategory.DIAGNOSTIC,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        value=lambda view: view.failed,
-    ),
-    FarmSensorDescription(
-        key="cancelled",
-        translation_key="cancelled",
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        value=lambda view: view.cancelled,
-    ),
-    FarmSensorDescription(
-        key="print_time",
-        translation_key="print_time",
-        device_class=SensorDeviceClass.DURATION,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        native_unit_of_measurement=UnitOfTime.SECONDS,
-        suggested_unit_of_measurement=UnitOfTime.HOURS,
-        suggested_display_precision=1,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        value=lambda view: view.print_time,
-    ),
-    FarmSensorDescription(
-        key="filament_length",
-        translation_key="filament_length",
-        device_class=SensorDeviceClass.DISTANCE,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        native_unit_of_measurement=UnitOfLength.MILLIMETERS,
-        suggested_unit_of_measurement=UnitOfLength.METERS,
-        suggested_display_precision=1,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        value=lambda view: view.filament_length,
-    ),
-    FarmSensorDescription(
-        key="filament_weight",
-        translation_key="filament_weight",
-        device_class=SensorDeviceClass.WEIGHT,
-        entity_category=EntityCategory.DIAGNOSTIC,
-        entity_registry_enabled_default=False,
-        native_unit_of_measurement=UnitOfMass.GRAMS,
-        suggested_unit_of_measurement=UnitOfMass.KILOGRAMS,
-        suggested_display_precision=2,
-        state_class=SensorStateClass.TOTAL_INCREASING,
-        value=lambda view: view.filament_weight,
+    *_totals(
+        FarmSensorDescription,
+        frozenset({"completed", "failed", "print_time", "filament_length"}),
     ),
 )
 
