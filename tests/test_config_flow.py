@@ -108,6 +108,7 @@ async def test_unusable_places(hass: HomeAssistant, tmp_path: Path) -> None:
     for places, key in (
         ({"folder": str(tmp_path / "taken")}, "storage_unwritable"),
         ({"db_url": "nosuchthing://somewhere"}, "database_url_invalid"),
+        ({"db_url": "oracle+oracledb://a:b@c/d"}, "database_driver_missing"),
     ):
         form = await hass.config_entries.flow.async_configure(
             form["flow_id"], {"advanced": places}
@@ -211,7 +212,7 @@ async def test_marlin(home: Home, key: str, field: str) -> None:
     await home.hass.async_block_till_done()
 
 
-@pytest.mark.parametrize("baudrate", ["fast", "0", "-5", "115.2"])
+@pytest.mark.parametrize("baudrate", ["fast", "0", "-5", "115.2", "9" * 30])
 async def test_baudrate(home: Home, baudrate: str) -> None:
     """A baud rate may be typed in, but it has to be one."""
     form = await _fabricator_flow(home, "marlin")
@@ -219,6 +220,15 @@ async def test_baudrate(home: Home, baudrate: str) -> None:
         form["flow_id"], MARLIN | {"baudrate": baudrate}
     )
     assert form["errors"] == {"baudrate": "baudrate_invalid"}
+
+
+async def test_no_path(home: Home) -> None:
+    """What can be no path is not tried as one."""
+    form = await _choose(home, "marlin")
+    form = await home.hass.config_entries.subentries.async_configure(
+        form["flow_id"], MARLIN | {"port": "/dev/tty\0USB7"}
+    )
+    assert form["errors"] == {"port": "port_not_found"}
 
 
 async def test_port_taken(home: Home, tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ async def test_farm(home: Home, hass_client: ClientSessionGenerator) -> None:
     text, data = await _download(home, hass_client)
     assert "hunter2" not in text
     assert "/data/ada" not in text
+    assert "a.gcode" not in text
     assert data["farm"]["printing"] == 1
     assert len(data["queue"]) == 1
     ada, bob = data["fabricators"]
@@ -46,7 +47,8 @@ async def test_farm(home: Home, hass_client: ClientSessionGenerator) -> None:
 async def test_fabricator(home: Home, hass_client: ClientSessionGenerator) -> None:
     """One fabricator, with what happened to it."""
     job = await home.print_on("Ada")
-    _, data = await _download(home, hass_client, home.device("Ada"))
+    text, data = await _download(home, hass_client, home.device("Ada"))
+    assert "a.gcode" not in text
     assert data["fabricator"]["view"]["job"]["id"] == job.id
     assert {"job_assigned", "print_started"} <= {
         event["type"] for event in data["events"]
@@ -57,6 +59,20 @@ async def test_farm_device(home: Home, hass_client: ClientSessionGenerator) -> N
     """The farm's own device stands for all of it."""
     _, data = await _download(home, hass_client, home.device())
     assert len(data["fabricators"]) == 2
+
+
+async def test_ports_are_private(
+    home: Home, hass_client: ClientSessionGenerator
+) -> None:
+    """They hold serial numbers and addresses."""
+    subentry = home.entry.subentries[home.key("Ada")]
+    data = {"protocol": "marlin", "port": "socket://10.1.2.3:8888", "baudrate": 115200}
+    before = subentry.data
+    object.__setattr__(subentry, "data", data)
+    text, told = await _download(home, hass_client)
+    object.__setattr__(subentry, "data", before)
+    assert "10.1.2.3" not in text
+    assert told["fabricators"][0]["options"]["baudrate"] == 115200
 
 
 async def test_fabricator_without_a_subentry(

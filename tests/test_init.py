@@ -77,6 +77,7 @@ async def test_stop(home: Home) -> None:
 @pytest.mark.parametrize(
     ("key", "state"),
     [
+        ("database_driver_missing", ConfigEntryState.SETUP_ERROR),
         ("database_newer", ConfigEntryState.SETUP_ERROR),
         ("database_url_invalid", ConfigEntryState.SETUP_ERROR),
         ("storage_in_use", ConfigEntryState.SETUP_RETRY),
@@ -90,7 +91,7 @@ async def test_no_storage(
     entry.add_to_hass(hass)
     with patch(
         "custom_components.printfarm.opening.open_repository",
-        side_effect=StorageError(key),
+        side_effect=StorageError(key, driver="a driver"),
     ):
         assert not await hass.config_entries.async_setup(entry.entry_id)
     assert entry.state is state

@@ -30,8 +30,10 @@ PLATFORMS = [
     Platform.SWITCH,
 ]
 
-# Another version of ours has to come before these go away; trying again does not help.
-_FOR_GOOD = frozenset({"database_newer", "database_url_invalid"})
+# Somebody has to do something before these go away; trying again does not help.
+_FOR_GOOD = frozenset(
+    {"database_driver_missing", "database_newer", "database_url_invalid"}
+)
 
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:

@@ -138,27 +138,26 @@ async def start(call: ServiceCall, entry: FarmConfigEntry) -> ServiceResponse:
 
 async def pause(call: ServiceCall, entry: FarmConfigEntry) -> ServiceResponse:
     """Pause what prints."""
-
-    async def deed(farm: Farm, key: str) -> JsonValueType:
-        return _about(call, entry, await farm.pause(key))
-
-    return await _on_each(call, entry, deed)
+    return await _tell(call, entry, Farm.pause)
 
 
 async def resume(call: ServiceCall, entry: FarmConfigEntry) -> ServiceResponse:
     """Let a paused print go on."""
-
-    async def deed(farm: Farm, key: str) -> JsonValueType:
-        return _about(call, entry, await farm.resume(key))
-
-    return await _on_each(call, entry, deed)
+    return await _tell(call, entry, Farm.resume)
 
 
 async def cancel(call: ServiceCall, entry: FarmConfigEntry) -> ServiceResponse:
     """End what prints."""
+    return await _tell(call, entry, Farm.cancel)
 
+
+async def _tell(
+    call: ServiceCall,
+    entry: FarmConfigEntry,
+    command: Callable[[Farm, str], Awaitable[Job | None]],
+) -> ServiceResponse:
     async def deed(farm: Farm, key: str) -> JsonValueType:
-        return _about(call, entry, await farm.cancel(key))
+        return _about(call, entry, await command(farm, key))
 
     return await _on_each(call, entry, deed)
 

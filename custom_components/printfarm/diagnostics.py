@@ -3,7 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
-from homeassistant.components.diagnostics import REDACTED, async_redact_data
+from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.const import CONF_NAME, CONF_PORT
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 
@@ -13,8 +14,11 @@ from .devices import key_of_device
 from .farm.view import FabricatorView
 from .payloads import job_payload, queued_payload
 
-# An address of a database holds a password, a folder often somebody's name.
-_SECRET = frozenset({CONF_DB_URL, CONF_FOLDER})
+# An address of a database holds a password, a folder often somebody's name, a port an
+# address or a serial number, and what is printed is nobody's business.
+_PRIVATE = frozenset(
+    {CONF_DB_URL, CONF_FOLDER, CONF_NAME, CONF_PORT, "fabricator_name", "file_name"}
+)
 
 
 def _fabricator(
@@ -27,7 +31,6 @@ def _fabricator(
         | {
             "job": None if view.job is None else job_payload(hass, entry, view.job),
             "file": None if view.file is None else view.file.id,
-            "file_name": None if view.file_name is None else REDACTED,
         },
     }
 
@@ -37,12 +40,13 @@ async def async_get_config_entry_diagnostics(
 ) -> dict[str, Any]:
     """Give the state of the whole farm."""
     farm = entry.runtime_data.farm
-    return {
-        "entry": async_redact_data(dict(entry.data), _SECRET),
+    report = {
+        "entry": dict(entry.data),
         "farm": asdict(farm.farm_view()),
         "fabricators": [_fabricator(hass, entry, view) for view in farm.views()],
         "queue": [queued_payload(hass, entry, queued) for queued in farm.queue()],
     }
+    return async_redact_data(report, _PRIVATE)
 
 
 async def async_get_device_diagnostics(
@@ -54,8 +58,9 @@ async def async_get_device_diagnostics(
         return await async_get_config_entry_diagnostics(hass, entry)
     view = farm.view(key)
     events = await farm.storage.events(fabricator_id=view.id)
-    return {
+    report = {
         "fabricator": _fabricator(hass, entry, view),
         "queue": [queued_payload(hass, entry, queued) for queued in farm.queue(key)],
         "events": [asdict(event) for event in events],
     }
+    return async_redact_data(report, _PRIVATE)

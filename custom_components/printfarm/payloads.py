@@ -1,5 +1,6 @@
 """Jobs and files as actions and the HTTP interface give them: plain JSON values."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
@@ -97,6 +98,8 @@ def _plate_payload(plate: Analysis) -> dict[str, Any]:
         "time": plate.time,
         "filament_length": plate.filament_length,
         "filament_weight": plate.filament_weight,
+        "cost": plate.cost,
+        "filaments": [asdict(filament) for filament in plate.filaments],
         "layers": plate.layers,
         "layer_height": plate.layer_height,
         "height": plate.height,
