@@ -224,7 +224,7 @@ async def test_baudrate(home: Home, baudrate: str) -> None:
 
 async def test_no_path(home: Home) -> None:
     """What can be no path is not tried as one."""
-    form = await _choose(home, "marlin")
+    form = await _fabricator_flow(home, "marlin")
     form = await home.hass.config_entries.subentries.async_configure(
         form["flow_id"], MARLIN | {"port": "/dev/tty\0USB7"}
     )

@@ -24,9 +24,12 @@ from .const import CONF_BAUDRATE, CONF_SPEED
 from .fabricators.interface import FabricatorError
 from .fabricators.marlin.probe import probe
 from .fabricators.virtual.board import DEFAULT_MODEL, PROFILES
+from .fields import whole
 
 # Faster ones first: they are what printers use today.
 BAUDRATES = ("250000", "115200", "500000", "1000000", "230400", "57600")
+# No serial port counts faster than 32 bits.
+_BAUDRATE = whole(1, 2**32 - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,11 +50,15 @@ async def _nothing_to_try(options: Mapping[str, Any]) -> None:
 
 
 def _marlin_options(given: Mapping[str, Any]) -> dict[str, Any]:
-    """Read the baud rate, which may have been typed in."""
-    baudrate = str(given[CONF_BAUDRATE]).strip()
-    if not baudrate.isdecimal() or int(baudrate) == 0:
-        raise FabricatorError("baudrate_invalid")
-    return {CONF_PORT: given[CONF_PORT].strip(), CONF_BAUDRATE: int(baudrate)}
+    """Read port and baud rate, which may have been typed in."""
+    port = given[CONF_PORT].strip()
+    if not port.isprintable():
+        raise FabricatorError("port_not_found")
+    try:
+        baudrate = _BAUDRATE(str(given[CONF_BAUDRATE]))
+    except probatio.Invalid as error:
+        raise FabricatorError("baudrate_invalid") from error
+    return {CONF_PORT: port, CONF_BAUDRATE: baudrate}
 
 
 async def _try_marlin(options: Mapping[str, Any]) -> None:

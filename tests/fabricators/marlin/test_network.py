@@ -8,6 +8,7 @@ import pytest
 
 from custom_components.printfarm.fabricators.interface import (
     FabricatorConfig,
+    FabricatorError,
     MachineEvent,
     MachineEventType,
     MachineState,
@@ -24,12 +25,15 @@ from custom_components.printfarm.fabricators.marlin import (
 )
 from custom_components.printfarm.fabricators.marlin.driver import MarlinFabricator
 from custom_components.printfarm.fabricators.marlin.port import SerialPort
+from custom_components.printfarm.fabricators.marlin.probe import probe
 from tests.emulators.tcp_board import TcpBoard
 
 from .bench import OURS
 from .test_printing import GCODE, commands
 
 pytestmark = pytest.mark.usefixtures("socket_enabled")
+
+HTTP = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
 
 
 class Site:
@@ -219,3 +223,21 @@ async def test_half_open_whatever_goes_on(
 def test_what_may_be_opened_again(url: str, remote: bool) -> None:
     """Opening a port on this machine resets the board."""
     assert SerialPort(url, 115200).remote is remote
+
+
+@pytest.mark.parametrize(("says", "key"), [(b"", "no_answer"), (HTTP, "not_marlin")])
+async def test_probe_something_that_hangs_up(says: bytes, key: str) -> None:
+    """A server of another kind behind the port, which does not care for a greeting."""
+
+    async def refuse(
+        reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
+        await reader.read(1)
+        writer.write(says)
+        writer.close()
+
+    async with await asyncio.start_server(refuse, "127.0.0.1") as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(FabricatorError) as refused:
+            await probe(f"socket://127.0.0.1:{port}", 115200, timeout=20)
+    assert refused.value.key == key

@@ -54,13 +54,16 @@ async def greet(open_port: OpenPort, timeout: float) -> Firmware:
     end = monotonic() + timeout
     try:
         transport.write(engine.open(monotonic()))
-        while (now := monotonic()) < end and not closed.is_set():
+        # What has hung up may still have said something, and takes no more bytes.
+        while (now := monotonic()) < end and not (closed.is_set() and received.empty()):
             try:
                 async with asyncio.timeout(STEP):
                     data = await received.get()
             except TimeoutError:
                 data = b""
-            transport.write(engine.receive(data, now) + engine.tick(now))
+            answer = engine.receive(data, now) + engine.tick(now)
+            if not transport.is_closing():
+                transport.write(answer)
             for event in engine.take_events():
                 if isinstance(event, Ready):
                     return event.firmware
