@@ -28,9 +28,13 @@ class Job:
         """Open the file. Raises `OSError`."""
         assert self.task.gcode is not None
         loop = asyncio.get_running_loop()
-        self._source, self.size = await loop.run_in_executor(
-            None, _open, self.task.gcode
-        )
+        opening = loop.run_in_executor(None, _open, self.task.gcode)
+        try:
+            self._source, self.size = await asyncio.shield(opening)
+        except asyncio.CancelledError:
+            # The thread goes on, and what it opens is nobody's then.
+            opening.add_done_callback(_close_opened)
+            raise
 
     def read(self, supply: Supply) -> None:
         """Have the next block read and handed to `supply`, unless one is on its way."""
@@ -43,10 +47,14 @@ class Job:
         loop = asyncio.get_running_loop()
         commands: list[tuple[int, bytes]] = []
         fault = None
+        reading = loop.run_in_executor(None, source.read)
         try:
-            commands = await loop.run_in_executor(None, source.read)
+            commands = await asyncio.shield(reading)
         except (OSError, SourceError) as error:
             fault = str(error)
+        except asyncio.CancelledError:
+            reading.add_done_callback(lambda done: _close_read(source, done))
+            raise
         self._reading = None
         if self._source is None:
             source.close()
@@ -59,6 +67,18 @@ class Job:
         if source is not None and self._reading is None:
             source.close()
         self.closed.set()
+
+
+def _close_read(source: Source, reading: asyncio.Future[object]) -> None:
+    if not reading.cancelled():
+        # Looked at, so that nobody misses it in the log: it is nobody's any more.
+        reading.exception()
+    source.close()
+
+
+def _close_opened(opening: asyncio.Future[tuple[Source, int]]) -> None:
+    if not opening.cancelled() and opening.exception() is None:
+        opening.result()[0].close()
 
 
 def _open(path: Path) -> tuple[Source, int]:

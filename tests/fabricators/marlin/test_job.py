@@ -1,0 +1,121 @@
+"""The file of a print is closed, whoever gives up when."""
+
+import asyncio
+from pathlib import Path
+import threading
+from typing import Any
+
+import pytest
+
+from custom_components.printfarm.fabricators.interface import Task
+from custom_components.printfarm.fabricators.marlin import job as job_module
+from custom_components.printfarm.fabricators.marlin.job import Job
+from custom_components.printfarm.fabricators.marlin.source import Source
+
+
+class SlowSource(Source):
+    """A file on a disk that answers when the test lets it, and knows if it is closed."""
+
+    made: list[SlowSource]
+    opening: threading.Event
+    reading: threading.Event
+
+    def __init__(self, path: Path) -> None:
+        """Open as soon as the test says so."""
+        self.opening.wait(20)
+        super().__init__(path)
+        self.closings = 0
+        self.made.append(self)
+
+    def read(self) -> list[tuple[int, bytes]]:
+        """Read as soon as the test says so."""
+        self.reading.wait(20)
+        return super().read()
+
+    def close(self) -> None:
+        """Count."""
+        self.closings += 1
+        super().close()
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> type[SlowSource]:
+    """Put slow files in the place of the real ones."""
+    SlowSource.made = []
+    SlowSource.opening, SlowSource.reading = threading.Event(), threading.Event()
+    monkeypatch.setattr(job_module, "Source", SlowSource)
+    return SlowSource
+
+
+@pytest.fixture
+def task(tmp_path: Path) -> Task:
+    """Give a print of one move."""
+    path = tmp_path / "a.gcode"
+    path.write_bytes(b"G1 X1\n")
+    return Task(run=1, name="a", source=path, gcode=path)
+
+
+def ignored(*_: Any) -> None:
+    """Take a block that nobody wants."""
+
+
+async def until_closed(slow: type[SlowSource]) -> None:
+    """Wait for the thread and what follows from it."""
+    async with asyncio.timeout(20):
+        while not slow.made or not slow.made[0].closings:
+            await asyncio.sleep(0.001)
+    assert slow.made[0].closings == 1
+
+
+async def test_given_up_while_opening(slow: type[SlowSource], task: Task) -> None:
+    """The thread opens the file for nobody."""
+    opening = asyncio.create_task(Job(task).open())
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    slow.opening.set()
+    await until_closed(slow)
+
+
+async def test_given_up_before_it_could_be_opened(
+    slow: type[SlowSource], task: Task, tmp_path: Path
+) -> None:
+    """There is nothing to close where there was nothing to open."""
+    (tmp_path / "a.gcode").unlink()
+    opening = asyncio.create_task(Job(task).open())
+    await asyncio.sleep(0)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    slow.opening.set()
+    await asyncio.get_running_loop().run_in_executor(None, ignored)
+    assert slow.made == []
+
+
+async def test_closed_while_reading(slow: type[SlowSource], task: Task) -> None:
+    """The read under way closes the file when it comes back."""
+    slow.opening.set()
+    job = Job(task)
+    await job.open()
+    job.read(ignored)
+    await asyncio.sleep(0)
+    job.close()
+    assert slow.made[0].closings == 0
+    slow.reading.set()
+    await until_closed(slow)
+
+
+async def test_given_up_while_reading(slow: type[SlowSource], task: Task) -> None:
+    """The file is not taken from under the thread, and is closed behind it."""
+    slow.opening.set()
+    job = Job(task)
+    await job.open()
+    job.read(ignored)
+    await asyncio.sleep(0)
+    assert job._reading is not None
+    job._reading.cancel()
+    await asyncio.wait([job._reading])
+    assert slow.made[0].closings == 0
+    slow.reading.set()
+    await until_closed(slow)
