@@ -69,7 +69,7 @@ class Job:
         self.closed.set()
 
 
-def _close_read(source: Source, reading: asyncio.Future[object]) -> None:
+def _close_read[T](source: Source, reading: asyncio.Future[T]) -> None:
     if not reading.cancelled():
         # Looked at, so that nobody misses it in the log: it is nobody's any more.
         reading.exception()
