@@ -107,7 +107,13 @@ async def test_unusable_places(hass: HomeAssistant, tmp_path: Path) -> None:
     form = await _user_flow(hass)
     for places, key in (
         ({"folder": str(tmp_path / "taken")}, "storage_unwritable"),
+        ({"folder": "a\0b"}, "storage_unwritable"),
         ({"db_url": "nosuchthing://somewhere"}, "database_url_invalid"),
+        ({"db_url": "farm"}, "database_url_invalid"),
+        ({"db_url": "postgresql://host:port/farm"}, "database_url_invalid"),
+        ({"db_url": "sqlite://"}, "database_url_invalid"),
+        ({"db_url": "sqlite:///:memory:"}, "database_url_invalid"),
+        ({"db_url": "sqlite:///farm.db"}, "database_url_invalid"),
         ({"db_url": "oracle+oracledb://a:b@c/d"}, "database_driver_missing"),
     ):
         form = await hass.config_entries.flow.async_configure(

@@ -12,6 +12,7 @@ from .const import CONF_DB_URL, CONF_FOLDER, DOMAIN
 from .farm.errors import StorageError
 from .farm.farm import Farm
 from .farm.worker import CpuWorker
+from .store.database import database_url
 from .store.repository import open_repository
 
 
@@ -50,6 +51,8 @@ async def async_check(
     `in_use` is where the loaded farm has its data: that database is open already.
     """
     await hass.async_add_executor_job(_check_folder, folder_of(hass, data))
+    if address := data.get(CONF_DB_URL):
+        _check_address(address)
     database = database_of(hass, data)
     if in_use is None or database != database_of(hass, in_use):
         storage = await open_repository(database)
@@ -62,7 +65,24 @@ def _check_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryFile(dir=folder) as probe:
             probe.write(b"\0")
+    except ValueError as error:
+        # What can be no path, such as one with a zero byte in it.
+        raise StorageError("storage_unwritable") from error
     except OSError as error:
         full = error.errno in (errno.ENOSPC, errno.EDQUOT)
         key = "storage_full" if full else "storage_unwritable"
         raise StorageError(key) from error
+
+
+def _check_address(address: str) -> None:
+    """Refuse what is no address, or one whose data would be somewhere else tomorrow.
+
+    A relative path of an SQLite file begins where Home Assistant happened to be
+    started, and one without any path is a database in memory.
+    """
+    if "://" not in address:
+        raise StorageError("database_url_invalid")
+    url = database_url(address)
+    is_file = url.get_backend_name() == "sqlite"
+    if is_file and not Path(url.database or "").is_absolute():
+        raise StorageError("database_url_invalid")
