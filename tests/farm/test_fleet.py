@@ -67,7 +67,7 @@ async def test_removing_a_fabricator_that_is_about_to_start(
     await rig.until(lambda: machine.waiting)
     await rig.remove("a")
     back = await rig.stored(job.id)
-    assert (back.status, back.reason) == (JobStatus.QUEUED, "removed")
+    assert (back.status, back.reason) == (JobStatus.QUEUED, "fabricator_removed")
     assert machine.starts == []
 
 

@@ -10,7 +10,8 @@ from .errors import ConflictError, InvalidError
 from .ledger import Ledger
 from .model import ENDED, RUNNING, Job, JobStatus, Rating
 from .progress import Progress
-from .runs import Runs, Teller
+from .runs import Runs
+from .teller import Teller
 
 
 class Commands:

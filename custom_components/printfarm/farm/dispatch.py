@@ -24,7 +24,8 @@ from .model import FabricatorRecord, Job, JobStatus, WaitingReason
 from .progress import Progress
 from .readiness import check_job, obstacle
 from .recovery import unclaimed
-from .runs import Runs, Teller
+from .runs import Runs
+from .teller import Teller
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -24,8 +24,9 @@ from .ledger import EventListener, Ledger
 from .library import Analyse, Library
 from .model import Job, JobFilter, Page, Rating, StoredFile
 from .recovery import certainly_unstarted, unclaimed
-from .runs import Runs, Teller, milestone_due
+from .runs import Runs, milestone_due
 from .storage import Storage
+from .teller import Teller
 from .view import FabricatorView, FarmView, QueuedJob
 from .watch import Watchers
 from .whole import whole
@@ -58,7 +59,7 @@ class Farm:
         self._utcnow = utcnow
         self._monotonic = monotonic
         bays: dict[int, Bay] = {}
-        teller = Teller(ledger, utcnow)
+        teller = Teller(utcnow)
         runs = Runs(ledger, teller, self._ended)
         self._fleet = Fleet(
             ledger,

@@ -166,7 +166,9 @@ class Fleet:
         if (held := bay.held) is None:
             return
         if certainly_unstarted(held):
-            await self._ledger.commit(jobs=[unclaimed(held, reason="removed")])
+            await self._ledger.commit(
+                jobs=[unclaimed(held, reason="fabricator_removed")]
+            )
         else:
             await self._runs.end(
                 bay, held, JobStatus.FAILED, reason="fabricator_removed", seen=False

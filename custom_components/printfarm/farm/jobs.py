@@ -11,7 +11,7 @@ from .errors import ConflictError, InvalidError, NotFoundError
 from .ledger import Ledger
 from .library import TOO_LARGE, Library
 from .model import ENDED, AnalysisState, Job, JobStatus, NewJob, StoredFile
-from .runs import Teller
+from .teller import Teller
 
 MOST_COPIES = 1000
 HIGHEST_PRIORITY = 1000

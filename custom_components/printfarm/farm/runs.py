@@ -6,7 +6,7 @@ before it is shown or told; an end and all that follows from it is one transacti
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 import logging
 
@@ -20,9 +20,10 @@ from ..fabricators.interface import (
 from . import events, queue
 from .bay import Bay, Edge
 from .ledger import Ledger
-from .model import ENDED, RUNNING, FabricatorRecord, Job, JobStatus, StoredFile
+from .model import RUNNING, FabricatorRecord, Job, JobStatus, StoredFile
 from .progress import Progress, over
 from .recovery import RESULT_STATUS, certainly_unstarted, parked
+from .teller import Teller
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,39 +37,6 @@ _END_EVENT: Mapping[JobStatus, type[events.FarmEvent]] = {
     JobStatus.CANCELLED: events.PrintCancelled,
     JobStatus.FAILED: events.PrintFailed,
 }
-
-
-@dataclass(frozen=True, slots=True)
-class Teller:
-    """Makes events with everything that is known about their job and fabricator."""
-
-    ledger: Ledger
-    utcnow: Callable[[], datetime]
-
-    def make[E: events.FarmEvent](
-        self,
-        kind: type[E],
-        *,
-        record: FabricatorRecord | None = None,
-        job: Job | None = None,
-        reason: str | None = None,
-        text: str | None = None,
-        **extra: object,
-    ) -> E:
-        """Make an event of this kind, dated now."""
-        values: dict[str, object] = {"reason": reason, "text": text, **extra}
-        if record is not None:
-            values |= {"fabricator_id": record.id, "fabricator_name": record.name}
-        if job is not None:
-            values |= {"job_id": job.id, "file_name": job.name}
-            if job.status in ENDED:
-                values |= {
-                    "result": job.status.value,
-                    "duration": job.duration,
-                    "filament_length": job.filament_length,
-                    "filament_weight": job.filament_weight,
-                }
-        return kind(at=self.utcnow(), **values)  # type: ignore[arg-type]
 
 
 class Runs:

@@ -22,7 +22,6 @@ _PROGRAM = (
 )
 """Our folder goes last: some of our platforms bear names of standard modules."""
 
-
 LONGEST = 3600.0
 """Seconds after which a file is given up, so that others are read."""
 
