@@ -15,8 +15,8 @@ import probatio
 from .coordinator import FarmConfigEntry
 from .devices import key_of_device
 from .farm.errors import InvalidError
-from .farm.library import Upload
 from .farm.model import Job, StoredFile
+from .farm.upload import Upload
 from .fields import COPIES, NUMBER, PRIORITY, moment
 
 CHUNK = 256 * 1024

@@ -9,8 +9,8 @@ import pytest
 
 from custom_components.printfarm.farm import library as library_module
 from custom_components.printfarm.farm.errors import InvalidError, StorageError
-from custom_components.printfarm.farm.library import Upload, clean_name
 from custom_components.printfarm.farm.model import AnalysisState
+from custom_components.printfarm.farm.upload import Upload, clean_name
 from custom_components.printfarm.gcode import FileKind, RefusedError
 
 from .gcode import sliced
@@ -154,7 +154,7 @@ async def test_a_disk_that_fails_at_the_last_step(
     def fail(*_: object) -> None:
         raise OSError(errno.ENOSPC, "no")
 
-    monkeypatch.setattr(library_module, "_move", fail)
+    monkeypatch.setattr(library_module, "move", fail)
     with pytest.raises(StorageError, match="storage_full"):
         await rig.file()
     assert _left(rig) == []

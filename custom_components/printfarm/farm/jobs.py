@@ -9,8 +9,8 @@ from . import events, queue
 from .bay import Bay
 from .errors import ConflictError, InvalidError, NotFoundError
 from .ledger import Ledger
-from .library import TOO_LARGE, Library
-from .model import ENDED, AnalysisState, Job, JobStatus, NewJob, StoredFile
+from .library import Library
+from .model import ENDED, MOST_IDS, AnalysisState, Job, JobStatus, NewJob, StoredFile
 from .teller import Teller
 
 MOST_COPIES = 1000
@@ -39,7 +39,7 @@ class Jobs:
     async def find(self, job_id: int) -> Job:
         """Give a job, open or ended, or raise `NotFoundError`."""
         job = self._ledger.book.job(job_id)
-        if job is None and 0 < job_id < TOO_LARGE:
+        if job is None and 0 < job_id < MOST_IDS:
             job = await self._ledger.storage.job(job_id)
         if job is None:
             raise NotFoundError("job_not_found", job=str(job_id))

@@ -9,34 +9,25 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
-import errno
-import hashlib
 import logging
-import os
 from pathlib import Path
-from typing import BinaryIO, Self
-import unicodedata
 from uuid import uuid4
 
 from ..gcode import LayerIndex, RefusedError, Report, StaleIndexError, detect
-from ..gcode.model import Refusal
 from .cache import Cache, Made
+from .disk import FULL, move, on_disk
 from .errors import ConflictError, InvalidError, NotFoundError, StorageError
-from .model import AnalysisState, Page, StoredFile
+from .model import MOST_IDS, AnalysisState, Page, StoredFile
 from .storage import Storage
+from .upload import Upload, clean_name
 from .whole import whole
 
 _LOGGER = logging.getLogger(__name__)
 
 MAX_SIZE = 4 * 1024**3
 """Bytes; the largest file that is taken."""
-TOO_LARGE = 2**63
-"""No id of any database comes that far."""
 RETRY_AFTER = 30.0
 """Seconds between attempts to keep an analysis on a full disk."""
-_FULL = frozenset({errno.ENOSPC, errno.EDQUOT})
-_BLOCK = 1024 * 1024
-_NAME_LIMIT = 200
 
 type Analyse = Callable[[Path, str, Path], Awaitable[Report]]
 
@@ -48,90 +39,6 @@ class Ready:
     source: Path
     gcode: Path
     index: LayerIndex | None
-
-
-def clean_name(name: str) -> str:
-    """Give the file's own name without folders or control characters.
-
-    Raises `InvalidError` where nothing useful is left.
-    """
-    base = name.replace("\\", "/").rsplit("/", 1)[-1]
-    base = "".join(
-        char for char in base if unicodedata.category(char)[0] != "C"
-    ).strip()
-    if base.strip(". ") == "" or len(base) > _NAME_LIMIT:
-        raise InvalidError("name_invalid", name=base[:40])
-    return base
-
-
-class Upload:
-    """One file on its way in. Leaves nothing behind unless it is finished."""
-
-    def __init__(self, library: Library, name: str, path: Path) -> None:
-        """Use `Library.new_upload`."""
-        self._library = library
-        self.name = name
-        self._path = path
-        self._hash = hashlib.sha256()
-        self._file: BinaryIO | None = None
-        self._pending = bytearray()
-        self.size = 0
-
-    async def __aenter__(self) -> Self:
-        """Begin."""
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        """Throw away what was not finished."""
-        await self.abort()
-
-    async def write(self, chunk: bytes) -> None:
-        """Take the next bytes. Raises `InvalidError` past the largest size."""
-        self.size += len(chunk)
-        if self.size > self._library.max_size:
-            raise InvalidError(
-                Refusal.TOO_LARGE.value, limit=str(self._library.max_size)
-            )
-        self._pending += chunk
-        if len(self._pending) >= _BLOCK:
-            await self._flush()
-
-    async def finish(self) -> StoredFile:
-        """Keep the file: synced, renamed, written down; its analysis follows.
-
-        The same content gives the file that is already there. Raises `RefusedError`
-        for what cannot be a print, and `StorageError`.
-        """
-        await self._flush()
-        await _on_disk(self._sync)
-        return await whole(
-            self._library.keep(self._path, self.name, self._hash.hexdigest(), self.size)
-        )
-
-    async def abort(self) -> None:
-        """Throw away what has arrived. Safe after `finish`."""
-        await _on_disk(self._discard)
-
-    async def _flush(self) -> None:
-        block, self._pending = bytes(self._pending), bytearray()
-        await _on_disk(self._append, block)
-
-    def _append(self, block: bytes) -> None:
-        if self._file is None:
-            self._file = self._path.open("xb")
-        self._file.write(block)
-        self._hash.update(block)
-
-    def _sync(self) -> None:
-        if self._file is not None:
-            self._file.flush()
-            os.fsync(self._file.fileno())
-            self._file.close()
-
-    def _discard(self) -> None:
-        if self._file is not None:
-            self._file.close()
-        self._path.unlink(missing_ok=True)
 
 
 class Library:
@@ -164,7 +71,7 @@ class Library:
 
     async def open(self) -> None:
         """Make the folders, clear half uploads, go on with unfinished analyses."""
-        await _on_disk(self._tidy)
+        await on_disk(self._tidy)
         page = await self._storage.files(state=AnalysisState.PENDING, limit=10_000)
         for file in page.items:
             self._read(file)
@@ -182,11 +89,11 @@ class Library:
 
     async def keep(self, path: Path, name: str, sha256: str, size: int) -> StoredFile:
         """Take over a whole, synced file; `Upload.finish` calls this."""
-        kind = await _on_disk(detect, path, name)
+        kind = await on_disk(detect, path, name)
         target = self._files / sha256
         async with self._keeping:
-            known = await _on_disk(target.exists)
-            await _on_disk(_move, path, target)
+            known = await on_disk(target.exists)
+            await on_disk(move, path, target)
             try:
                 file = await self._storage.add_file(
                     sha256=sha256, name=name, kind=kind, size=size, at=self._utcnow()
@@ -194,7 +101,7 @@ class Library:
             except StorageError:
                 # Without a row nobody would ever find it, and a full disk stays full.
                 if not known:
-                    await _on_disk(target.unlink)
+                    await on_disk(target.unlink)
                 raise
         self.on_file(file)
         if file.state is not AnalysisState.DONE:
@@ -204,7 +111,7 @@ class Library:
     async def file(self, file_id: int) -> StoredFile:
         """Give one file, or raise `NotFoundError`."""
         file = None
-        if 0 < file_id < TOO_LARGE:
+        if 0 < file_id < MOST_IDS:
             file = await self._storage.file(file_id)
         if file is None:
             raise NotFoundError("file_not_found", file=str(file_id))
@@ -232,7 +139,7 @@ class Library:
             if (reading := self._readings.pop(file_id, None)) is not None:
                 reading.cancel()
             self.on_delete(file_id)
-            await _on_disk(self._forget, file)
+            await on_disk(self._forget, file)
 
     async def analysed(self, file_id: int) -> StoredFile:
         """Give the file once its analysis is done or has failed."""
@@ -328,7 +235,7 @@ class Library:
         except RefusedError as err:
             error = err.reason.value
         except OSError as err:
-            if err.errno in _FULL:
+            if err.errno in FULL:
                 raise
             _LOGGER.warning("Cannot read %s: %s", file.name, err)
             error = "file_unreadable"
@@ -354,36 +261,3 @@ class Library:
     def _forget(self, file: StoredFile) -> None:
         self.path(file).unlink(missing_ok=True)
         self._cache.forget(file.sha256)
-
-
-async def _on_disk[**P, T](
-    work: Callable[P, T], *args: P.args, **kwargs: P.kwargs
-) -> T:
-    """Do blocking work in a thread, and wait for it also when cancelled.
-
-    A thread cannot be stopped: whoever tidied up behind one that still writes would
-    leave something lying about. Raises `StorageError` for `OSError`.
-    """
-    try:
-        return await whole(asyncio.to_thread(work, *args, **kwargs))
-    except OSError as err:
-        raise _storage_error(err) from err
-
-
-def _move(path: Path, target: Path) -> None:
-    """Put a synced file in its place so that a power cut cannot undo it."""
-    path.replace(target)
-    folder = os.open(target.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _storage_error(err: OSError) -> StorageError:
-    """Name what the disk has against it."""
-    if err.errno in _FULL:
-        return StorageError("storage_full")
-    if err.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR):
-        return StorageError("storage_unwritable")
-    return StorageError("storage_failed")

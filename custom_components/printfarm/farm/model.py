@@ -10,6 +10,9 @@ from enum import StrEnum
 
 from ..gcode.model import Analysis, FileKind
 
+MOST_IDS = 2**63
+"""No id of any database comes that far; one that does is nobody's."""
+
 
 class JobStatus(StrEnum):
     """Where a job stands. The last four are ends or need a person."""
