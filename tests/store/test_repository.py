@@ -23,7 +23,7 @@ from custom_components.printfarm.farm.model import (
 )
 from custom_components.printfarm.gcode.model import FileKind
 from custom_components.printfarm.store.database import Database
-from custom_components.printfarm.store.repository import Repository, StatusTotals
+from custom_components.printfarm.store.repository import Repository
 from custom_components.printfarm.store.tables import EventRow
 
 from .content import NOW, PLATE, add_fabricator, add_file, add_job, claimed
@@ -35,7 +35,6 @@ async def test_a_new_database_is_empty(repository: Repository) -> None:
     assert loaded.fabricators == loaded.jobs == loaded.files == loaded.unannounced == ()
     assert await repository.job(1) is None
     assert await repository.file(1) is None
-    assert await repository.totals() == ()
 
 
 async def test_fabricator_of_a_key_is_made_once(repository: Repository) -> None:
@@ -331,18 +330,3 @@ async def test_job_of_a_file_that_is_not_there(repository: Repository) -> None:
         await repository.add_jobs([NewJob(file_id=7, name="a")], NOW)
     assert refused.value.key == "row_missing"
     assert (await repository.load()).jobs == ()
-
-
-async def test_totals(repository: Repository, file: StoredFile) -> None:
-    """Counted per status, over the jobs that know their numbers."""
-    jobs = [await add_job(repository, file) for _ in range(3)]
-    await repository.commit(
-        jobs=[
-            replace(job, status=JobStatus.COMPLETED, duration=10.0, filament_weight=2.0)
-            for job in jobs[:2]
-        ]
-    )
-    assert await repository.totals() == (
-        StatusTotals(JobStatus.COMPLETED, 2, 20.0, 0.0, 4.0),
-        StatusTotals(JobStatus.QUEUED, 1, 0.0, 0.0, 0.0),
-    )

@@ -76,8 +76,6 @@ class ByRemark:
     """Layers as one kind of remark tells them."""
 
     layers: list[_Layer] = field(default_factory=list)
-    _telling: bool = False
-    """Remarks on height belong to the layer until its first command."""
 
     def begin(self, start: int) -> None:
         """Open a layer."""

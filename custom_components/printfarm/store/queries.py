@@ -111,21 +111,6 @@ def events(
     return wanted
 
 
-def totals() -> Select[tuple[str, int, float | None, float | None, float | None]]:
-    """Count and sums of all jobs per status."""
-    return (
-        select(
-            JobRow.status,
-            func.count(JobRow.id),
-            func.sum(JobRow.duration),
-            func.sum(JobRow.filament_length),
-            func.sum(JobRow.filament_weight),
-        )
-        .group_by(JobRow.status)
-        .order_by(JobRow.status)
-    )
-
-
 def _holds(column: InstrumentedAttribute[str], text: str) -> ColumnElement[bool]:
     """Whether a folded name holds `text`, in any case, wildcards meaning themselves."""
     return column.contains(text.casefold(), autoescape=True)

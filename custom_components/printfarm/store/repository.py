@@ -1,7 +1,7 @@
 """The farm's `Storage`, kept in a database."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from itertools import batched
 from pathlib import Path
@@ -18,7 +18,6 @@ from ..farm.model import (
     FabricatorRecord,
     Job,
     JobFilter,
-    JobStatus,
     NewJob,
     Page,
     StoredEvent,
@@ -46,17 +45,6 @@ async def open_repository(db_path_or_url: str | Path) -> Repository:
     database = Database(database_url(db_path_or_url))
     await database.open()
     return Repository(database)
-
-
-@dataclass(frozen=True, slots=True)
-class StatusTotals:
-    """All jobs of one status: seconds, mm and g over those that know theirs."""
-
-    status: JobStatus
-    jobs: int
-    duration: float
-    filament_length: float
-    filament_weight: float
 
 
 class Repository(Storage):
@@ -203,15 +191,6 @@ class Repository(Storage):
         wanted = queries.events(job_id, fabricator_id, limit)
         return await self._database.run(
             lambda session: tuple(map(rows.stored_event, session.scalars(wanted)))
-        )
-
-    async def totals(self) -> tuple[StatusTotals, ...]:
-        """Count and add up all jobs per status; a status without jobs is left out."""
-        return await self._database.run(
-            lambda session: tuple(
-                StatusTotals(JobStatus(status), count, *(each or 0.0 for each in sums))
-                for status, count, *sums in session.execute(queries.totals())
-            )
         )
 
     @override
