@@ -1,8 +1,4 @@
-"""Follow the machine through a chunk: modes, units, positions, limits, heaters.
-
-Modes hold until the next command changes them. A mode over a whole chunk is therefore
-the list of its changes, repeated over the rows between them.
-"""
+"""Follow the machine through a chunk: units, positions, arcs, tools, heaters."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -10,7 +6,9 @@ from typing import Final
 import numpy as np
 
 from .arcs import Arcs, arcs, centres
-from .limits import AXES, Limits
+from .dynamics import HOME, Dynamics, Motion
+from .limits import Limits
+from .modes import Modes, spread
 from .planner import Steps
 from .words import Floats, Ints, Mask, Words, code
 
@@ -36,16 +34,12 @@ _STOPS: Final = np.array(
 """The machine comes to rest here. How long it heats depends on the machine, so slicers
 leave that out of their times, and so do we. Homing counts as a move to the origin, as
 PrusaSlicer has it."""
-_HOME: Final = code("G28")
-_WAITS: Final = np.array([code("G4"), code("M400")])
-_LONGEST_WAIT: Final = 86_400.0
 _FARTHEST: Final = 1e7
 """mm: no axis, and no spool, reaches further. Such a number is a slip."""
 _MOST_TOOLS: Final = 64
 """Bambu's T255 and T1000 are commands to its changer and no tools."""
 _FEEDRATE: Final = 1500.0
 """mm/min before the first F, as Marlin has it."""
-_SLOWEST: Final = 1e-3
 _NOZZLE = {code("M104"), code("M109")}
 _BED = {code("M140"), code("M190")}
 _CHAMBER = {code("M141"), code("M191")}
@@ -86,7 +80,7 @@ class Machine:
     """The highest target per tool."""
     bed: float | None = None
     chamber: float | None = None
-    _held: dict[str, float] = field(default_factory=dict)
+    _modes: Modes = field(default_factory=Modes)
     _logical: dict[str, float] = field(
         default_factory=lambda: dict.fromkeys("XYZE", 0.0)
     )
@@ -99,9 +93,10 @@ class Machine:
         moving = (codes >= _G0) & (codes <= _G3) & (codes % 10 == 0)
         tool = self._tools(words)
         self._heat(words, tool)
-        factor = self._mode(codes, "inch", {"G20": 25.4, "G21": 1.0}, 1.0)
-        absolute = self._mode(codes, "absolute", {"G90": 1.0, "G91": 0.0}, 1.0) > 0
-        absolute_e = self._mode(codes, "absolute_e", {"M82": 1.0, "M83": 0.0}, 1.0) > 0
+        switch = self._modes.switch
+        factor = switch("inch", codes, {"G20": 25.4, "G21": 1.0}, 1.0)
+        absolute = switch("absolute", codes, {"G90": 1.0, "G91": 0.0}, 1.0) > 0
+        absolute_e = switch("absolute_e", codes, {"M82": 1.0, "M83": 0.0}, 1.0) > 0
         # G91 makes the filament relative too; G90 alone leaves M83 in force. Firmwares
         # differ in the second, but no slicer relies on the difference.
         places = {
@@ -118,35 +113,13 @@ class Machine:
         shift = {letter: places[letter][0] for letter in "XYZE"}
         return self._select(words, moving, tool, shift, places, feedrate, factor)
 
-    def _mode(
-        self, codes: Ints, name: str, commands: dict[str, float], first: float
-    ) -> Floats:
-        changes = np.zeros(codes.size)
-        found = np.zeros(codes.size, bool)
-        for command, value in commands.items():
-            here = codes == code(command)
-            found |= here
-            changes[here] = value
-        return self._hold(name, found, changes, first)
-
-    def _hold(self, name: str, at: Mask, values: Floats, first: float) -> Floats:
-        """Repeat each value over its row and all rows until the next one."""
-        rows = np.flatnonzero(at)
-        before = self._held.get(name, first)
-        if not rows.size:
-            return np.full(at.size, before)
-        spans = np.diff(np.concatenate(([0], rows, [at.size])))
-        self._held[name] = float(values[rows[-1]])
-        held: Floats = np.repeat(np.concatenate(([before], values[rows])), spans)
-        return held
-
     def _tools(self, words: Words) -> Ints:
         chosen = (
             (words.codes >= code("T0"))
             & (words.codes < code(f"T{_MOST_TOOLS}"))
             & (words.codes % 10 == 0)
         )
-        return self._hold("tool", chosen, words.numbers, 0.0).astype(np.int64)
+        return self._modes.hold("tool", chosen, words.numbers, 0.0).astype(np.int64)
 
     def _heat(self, words: Words, tool: Ints) -> None:
         rows = np.flatnonzero(np.isin(words.codes, _HEAT))
@@ -180,7 +153,7 @@ class Machine:
         valued = ~np.isnan(given)
         placed = (codes == code("G92")) & valued
         homed = np.zeros(codes.size, bool)
-        if letter != "E" and (homing := codes == _HOME).any():
+        if letter != "E" and (homing := codes == HOME).any():
             some = words.named("X") | words.named("Y") | words.named("Z")
             homed = homing & (words.named(letter) | ~some)
             given[homed] = 0.0
@@ -189,9 +162,9 @@ class Machine:
         before = self._logical[letter]
         if adds.any():
             added = np.cumsum(np.where(adds, given, 0.0))
-            place = added + self._hold_from(sets, given - added, before)
+            place = added + spread(sets, given - added, before)
         else:
-            place = self._hold_from(sets, given, before)
+            place = spread(sets, given, before)
         by = np.diff(place, prepend=before)
         by[placed] = 0.0
         if codes.size:
@@ -199,13 +172,6 @@ class Machine:
         if letter == "E":
             return by, place
         return by, place + self._offsets(letter, placed, homed, place, before)
-
-    @staticmethod
-    def _hold_from(at: Mask, values: Floats, before: float) -> Floats:
-        rows = np.flatnonzero(at)
-        spans = np.diff(np.concatenate(([0], rows, [at.size])))
-        held: Floats = np.repeat(np.concatenate(([before], values[rows])), spans)
-        return held
 
     def _offsets(
         self, letter: str, placed: Mask, homed: Mask, place: Floats, before: float
@@ -222,7 +188,7 @@ class Machine:
             else:
                 offset += float((place[row - 1] if row else before) - place[row])
             values[row] = offset
-        held = self._hold_from(~np.isnan(values), values, self._offset[letter])
+        held = spread(~np.isnan(values), values, self._offset[letter])
         self._offset[letter] = offset
         return held
 
@@ -230,12 +196,14 @@ class Machine:
         """Return mm/s, as asked for."""
         given = words.column("F") * factor
         valid = moving & (given > 0) & (given < _FARTHEST)
-        feedrate = self._hold("feedrate", valid, given, _FEEDRATE) / 60
+        feedrate = self._modes.hold("feedrate", valid, given, _FEEDRATE) / 60
         override = words.codes == code("M220")
-        if override.any() or "override" in self._held:
+        if override.any() or "override" in self._modes:
             percent = words.column("S")
             valid = override & (percent > 0) & (percent < 1000)
-            feedrate = feedrate * self._hold("override", valid, percent, 100.0) / 100
+            feedrate = (
+                feedrate * self._modes.hold("override", valid, percent, 100.0) / 100
+            )
         return feedrate
 
     def _select(
@@ -295,21 +263,20 @@ class Machine:
         spatial = np.hypot(plane, dz)
         distance = np.where(spatial > 0, spatial, np.abs(de))
         extruding = (de > 0) & (plane > 0) & ~stops[rows]
-        steps = self._steps(
-            words,
-            rows,
-            distance,
-            spatial > 0,
-            begin,
-            end,
-            np.stack((along[0], along[1], dz, de)),
-            feedrate[rows],
-            stops[rows],
+        motion = Motion(
+            distance=distance,
+            spatial=spatial > 0,
+            begin=begin,
+            end=end,
+            along=np.stack((along[0], along[1], dz, de)),
+            feedrate=feedrate[rows],
+            stops=stops[rows],
         )
+        limits = Dynamics(self._modes, self.limits, self.feedrate_unit)
         return Moves(
             starts=words.starts[rows],
             ends=words.ends[rows],
-            steps=steps,
+            steps=limits.steps(words, rows, motion),
             fed=self._feed(tool[rows], de),
             extruding=extruding,
             z=z,
@@ -334,87 +301,6 @@ class Machine:
             values[np.abs(values) > _FARTHEST] = np.nan
         return arcs(x, y, dx, dy, centres(dx, dy, i, j, radius, clockwise), clockwise)
 
-    def _steps(
-        self,
-        words: Words,
-        rows: Ints,
-        distance: Floats,
-        spatial: Mask,
-        begin: Floats,
-        end: Floats,
-        along: Floats,
-        feedrate: Floats,
-        stops: Mask,
-    ) -> Steps:
-        """Hold each row to the axes' limits that are in force there."""
-        length = np.maximum(distance, 1e-9)
-        share = np.abs(along) / length
-        top, steep, jerk = (
-            self._limit(words, command, getattr(self.limits, name), unit)[:, rows]
-            for command, name, unit in (
-                ("M203", "feedrate", self.feedrate_unit),
-                ("M201", "acceleration", 1.0),
-                ("M205", "jerk", 1.0),
-            )
-        )
-        printing, travel, retract = (
-            values[rows] for values in self._accelerations(words)
-        )
-        wanted = np.where(spatial, np.where(along[3] > 0, printing, travel), retract)
-        with np.errstate(divide="ignore"):
-            speed = np.minimum(feedrate, np.min(top / share, axis=0))
-            acceleration = np.minimum(wanted, np.min(steep / share, axis=0))
-        return Steps(
-            distance=np.where(stops & (words.codes[rows] != _HOME), 0.0, distance),
-            speed=np.maximum(speed, _SLOWEST),
-            acceleration=acceleration,
-            begin=begin / length,
-            end=end / length,
-            jerk=jerk,
-            stops=stops,
-            wait=_waits(words, rows),
-        )
-
-    def _limit(
-        self, words: Words, command: str, first: tuple[float, ...], unit: float
-    ) -> Floats:
-        """Return one limit per axis and row."""
-        here = words.codes == code(command)
-        held = []
-        for axis, value in zip(AXES, first, strict=True):
-            given = words.column(axis.upper()) * unit if here.any() else None
-            if given is None:
-                held.append(np.full(here.size, self._held.get(command + axis, value)))
-            else:
-                held.append(
-                    self._hold(command + axis, here & (given > 0), given, value)
-                )
-        return np.stack(held)
-
-    def _accelerations(self, words: Words) -> tuple[Floats, Floats, Floats]:
-        """Return the accelerations of printing, travel and the filament alone.
-
-        M204 S is the old form and means printing and travel both.
-        """
-        limits = self.limits
-        here = words.codes == code("M204")
-        given = {
-            letter: words.column(letter) if here.any() else np.full(here.size, np.nan)
-            for letter in "SPTR"
-        }
-        both = given["S"]
-
-        def held(name: str, letter: str, first: float) -> Floats:
-            values = np.where(np.isnan(given[letter]), both, given[letter])
-            return self._hold(name, here & (values > 0), values, first)
-
-        retract = given["R"]
-        return (
-            held("printing", "P", limits.printing),
-            held("travel", "T", limits.travel),
-            self._hold("retract", here & (retract > 0), retract, limits.retract),
-        )
-
     def _feed(self, tool: Ints, by: Floats) -> Floats:
         """Count filament: what is drawn back and pushed again counts once."""
         fed = np.zeros(by.size)
@@ -429,18 +315,6 @@ class Machine:
             if peak[-1] > 0:
                 self.fed[index] = float(peak[-1])
         return fed
-
-
-def _waits(words: Words, rows: Ints) -> Floats:
-    """Return the seconds that dwells take: P in milliseconds, S in seconds."""
-    waiting = np.isin(words.codes[rows], _WAITS)
-    seconds = np.zeros(rows.size)
-    if waiting.any():
-        at = rows[waiting]
-        milli, whole = words.column("P")[at], words.column("S")[at]
-        wait = np.nan_to_num(np.where(np.isnan(milli), whole, milli / 1000))
-        seconds[waiting] = np.clip(wait, 0.0, _LONGEST_WAIT)
-    return seconds
 
 
 def _unreadable(words: Words, moving: Mask) -> Ints:
