@@ -15,7 +15,6 @@ from custom_components.printfarm.fabricators.interface import (
     MachineEventType,
     MachineState,
     Result,
-    Snapshot,
     StartOutcome,
     Task,
 )
@@ -28,6 +27,7 @@ from custom_components.printfarm.fabricators.marlin.driver import MarlinFabricat
 from custom_components.printfarm.fabricators.virtual.bench import open_board
 from custom_components.printfarm.fabricators.virtual.board import Faults
 from custom_components.printfarm.fabricators.virtual.transport import BoardTransport
+from tests.fabricators.watched import Watched
 
 from .bench import OURS
 from .test_printing import GCODE, commands
@@ -35,11 +35,12 @@ from .test_printing import GCODE, commands
 ENDED = MachineEventType.ENDED
 
 
-class Shop:
+class Shop(Watched[MarlinFabricator]):
     """A driver, the board behind it, and everything that it has reported."""
 
     def __init__(self, profile: str = "marlin_2", speed: float = 0.0) -> None:
         """Make the driver; nothing is connected yet."""
+        super().__init__()
         self.profile = profile
         self.speed = speed
         self.faults = Faults()
@@ -47,13 +48,10 @@ class Shop:
         self.error: Exception | None = None
         self.cable: BoardTransport | None = None
         self.executed: list[str] = []
-        self.events: list[MachineEvent] = []
-        self.snapshots: list[Snapshot] = []
-        self.changed = asyncio.Event()
         self.fabricator = MarlinFabricator(
             FabricatorConfig(key="k", name="Bench", protocol="marlin"),
-            self._snapshot,
-            self._event,
+            self.on_snapshot,
+            self.on_event,
             open_port=self._open,
         )
         self.task: asyncio.Task[None] | None = None
@@ -71,40 +69,11 @@ class Shop:
         cable.board.executed = lambda _, command: self.executed.append(command)
         return cable, protocol
 
-    def _snapshot(self, snapshot: Snapshot) -> None:
-        self.snapshots.append(snapshot)
-        self.changed.set()
-
-    def _event(self, event: MachineEvent) -> None:
-        self.events.append(event)
-        self.changed.set()
-
-    async def until(self, done: Callable[[], object]) -> None:
-        """Wait until a report makes something true."""
-        async with asyncio.timeout(30):
-            while not done():
-                self.changed.clear()
-                await self.changed.wait()
-
-    async def state(self, state: MachineState) -> None:
-        """Wait for a state."""
-        await self.until(lambda: self.fabricator.snapshot.state is state)
-
     async def connect(self) -> None:
         """Run the driver until the machine is idle."""
         self.task = asyncio.create_task(self.fabricator.run())
         await self.state(MachineState.IDLE)
         self.executed.clear()
-
-    async def ended(self) -> MachineEvent:
-        """Wait for the end of a run, and see that it is told once."""
-        await self.until(lambda: self.told(ENDED))
-        (event,) = self.told(ENDED)
-        return event
-
-    def told(self, kind: MachineEventType) -> list[MachineEvent]:
-        """Events of one type."""
-        return [event for event in self.events if event.type is kind]
 
 
 @pytest.fixture

@@ -1,7 +1,7 @@
 """Boards behind a network, over real sockets: printing, loss, silence and return."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -9,11 +9,8 @@ import pytest
 from custom_components.printfarm.fabricators.interface import (
     FabricatorConfig,
     FabricatorError,
-    MachineEvent,
-    MachineEventType,
     MachineState,
     Result,
-    Snapshot,
     StartOutcome,
     Task,
 )
@@ -27,6 +24,7 @@ from custom_components.printfarm.fabricators.marlin.driver import MarlinFabricat
 from custom_components.printfarm.fabricators.marlin.port import SerialPort
 from custom_components.printfarm.fabricators.marlin.probe import probe
 from tests.emulators.tcp_board import TcpBoard
+from tests.fabricators.watched import Watched, endless
 
 from .bench import OURS
 from .test_printing import GCODE, commands
@@ -36,15 +34,13 @@ pytestmark = pytest.mark.usefixtures("socket_enabled")
 HTTP = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
 
 
-class Site:
+class Site(Watched[MarlinFabricator]):
     """A board behind a socket and the driver on it."""
 
     def __init__(self, board: TcpBoard) -> None:
         """Point the driver at the board."""
+        super().__init__()
         self.board = board
-        self.snapshots: list[Snapshot] = []
-        self.events: list[MachineEvent] = []
-        self._changed = asyncio.Event()
         self.fabricator = MarlinFabricator(
             FabricatorConfig(
                 key="k",
@@ -52,46 +48,14 @@ class Site:
                 protocol="marlin",
                 options={"port": board.url, "baudrate": 115200},
             ),
-            self._snapshot,
-            self._event,
+            self.on_snapshot,
+            self.on_event,
         )
-
-    def _snapshot(self, snapshot: Snapshot) -> None:
-        self.snapshots.append(snapshot)
-        self._changed.set()
-
-    def _event(self, event: MachineEvent) -> None:
-        self.events.append(event)
-        self._changed.set()
-
-    async def until(self, done: Callable[[], object]) -> None:
-        """Wait until a report makes something true."""
-        async with asyncio.timeout(30):
-            while not done():
-                self._changed.clear()
-                await self._changed.wait()
-
-    async def state(self, state: MachineState) -> None:
-        """Wait for a state."""
-        await self.until(lambda: self.fabricator.snapshot.state is state)
-
-    async def ended(self) -> MachineEvent:
-        """Wait for the end of a run, which is told once."""
-        ends = MachineEventType.ENDED
-        await self.until(lambda: [event for event in self.events if event.type is ends])
-        (end,) = [event for event in self.events if event.type is ends]
-        return end
-
-    def long(self, tmp_path: Path) -> Task:
-        """A print without an end of its own."""
-        path = tmp_path / "long.gcode"
-        lines = (f"G1 X{x % 90}\n" for x in range(300_000))
-        path.write_text("G28\n" + "".join(lines))
-        return Task(run=4, name="long", source=path, gcode=path)
 
     async def print_until_moving(self, tmp_path: Path) -> None:
         """Have it in the middle of a print."""
-        assert await self.fabricator.start(self.long(tmp_path)) is StartOutcome.STARTED
+        started = await self.fabricator.start(endless(tmp_path, run=4))
+        assert started is StartOutcome.STARTED
         await self.state(MachineState.PRINTING)
 
 

@@ -29,6 +29,7 @@ from custom_components.printfarm.fabricators.marlin.port import (
 from custom_components.printfarm.fabricators.marlin.probe import MachineInfo, probe
 from custom_components.printfarm.fabricators.virtual.board import Faults
 from tests.emulators.pty_board import PtyBoard
+from tests.fabricators.watched import Watched, endless
 
 from .bench import OURS
 from .test_printing import GCODE, commands
@@ -188,13 +189,12 @@ def test_fault(error: Exception, key: str) -> None:
     assert fault(wrapped) == key
 
 
-class Desk:
+class Desk(Watched[MarlinFabricator]):
     """A driver on a port by its path, as somebody configured it."""
 
     def __init__(self, path: str) -> None:
         """Point the driver at the path."""
-        self.events: list[MachineEvent] = []
-        self._changed = asyncio.Event()
+        super().__init__()
         self.fabricator = MarlinFabricator(
             FabricatorConfig(
                 key="k",
@@ -202,31 +202,13 @@ class Desk:
                 protocol="marlin",
                 options={"port": path, "baudrate": 115200},
             ),
-            lambda _: self._changed.set(),
-            self._event,
+            self.on_snapshot,
+            self.on_event,
         )
-
-    def _event(self, event: MachineEvent) -> None:
-        self.events.append(event)
-        self._changed.set()
-
-    async def until(self, done: Callable[[], object]) -> None:
-        """Wait until a report makes something true."""
-        async with asyncio.timeout(30):
-            while not done():
-                self._changed.clear()
-                await self._changed.wait()
-
-    async def state(self, state: MachineState) -> None:
-        """Wait for a state."""
-        await self.until(lambda: self.fabricator.snapshot.state is state)
 
     async def lose(self, tmp_path: Path) -> MachineEvent:
         """Print until something ends it."""
-        path = tmp_path / "long.gcode"
-        moves = (f"G1 X{x % 90}\n" for x in range(300_000))
-        path.write_text("G28\n" + "".join(moves))
-        task = Task(run=5, name="long", source=path, gcode=path)
+        task = endless(tmp_path, run=5)
         assert await self.fabricator.start(task) is StartOutcome.STARTED
         await self.until(lambda: len(self.events) == 2)
         assert [event.type for event in self.events] == [

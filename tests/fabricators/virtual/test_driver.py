@@ -10,16 +10,14 @@ import pytest
 from custom_components.printfarm.fabricators.interface import (
     FabricatorConfig,
     FabricatorError,
-    MachineEvent,
-    MachineEventType,
     MachineState,
     Result,
-    Snapshot,
     StartOutcome,
     Task,
 )
 from custom_components.printfarm.fabricators.virtual.bench import BENCH
 from custom_components.printfarm.fabricators.virtual.driver import VirtualFabricator
+from tests.fabricators.watched import Watched
 
 _PRINT = """
 G28
@@ -33,49 +31,25 @@ M104 S0
 _keys = count()
 
 
-class Machine:
+class Machine(Watched[VirtualFabricator]):
     """A virtual fabricator under watch."""
 
     def __init__(self, options: dict[str, object], key: str | None = None) -> None:
         """Build it; `run` connects."""
+        super().__init__()
         self.key = key or f"test-{next(_keys)}"
-        self.events: list[MachineEvent] = []
-        self._news = asyncio.Event()
         self.fabricator = VirtualFabricator(
             FabricatorConfig(
                 key=self.key, name="V", protocol="virtual", options=options
             ),
-            self._on_snapshot,
-            self._on_event,
+            self.on_snapshot,
+            self.on_event,
         )
         self._run = asyncio.create_task(self.fabricator.run())
 
-    def _on_snapshot(self, snapshot: Snapshot) -> None:
-        self._news.set()
-
-    def _on_event(self, event: MachineEvent) -> None:
-        self.events.append(event)
-        self._news.set()
-
-    async def until(self, wanted: Callable[[], object]) -> None:
-        """Wait for something that shows in a snapshot or an event."""
-        async with asyncio.timeout(30):
-            while not wanted():
-                self._news.clear()
-                await self._news.wait()
-
     async def idle(self) -> None:
         """Wait for it to be ready."""
-        await self.until(lambda: self.fabricator.snapshot.state is MachineState.IDLE)
-
-    async def ended(self) -> MachineEvent:
-        """Wait for the end of the run."""
-        await self.until(lambda: self.of_type(MachineEventType.ENDED))
-        return self.of_type(MachineEventType.ENDED)[0]
-
-    def of_type(self, kind: MachineEventType) -> list[MachineEvent]:
-        """Events of one type."""
-        return [event for event in self.events if event.type is kind]
+        await self.state(MachineState.IDLE)
 
     async def stop(self) -> None:
         """Let go of it."""
