@@ -7,6 +7,8 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.util import dt as dt_util
 import probatio
 
+from .farm.jobs import HIGHEST_PRIORITY, MOST_COPIES
+
 _LARGEST = 2**53
 """No id or count comes near; beyond it databases and JavaScript lose count."""
 
@@ -39,7 +41,7 @@ def moment(value: Any) -> datetime:
         raise probatio.Invalid(f"There is no such time: {value}") from None
 
 
-COPIES = whole(1, 1000)
+COPIES = whole(1, MOST_COPIES)
 COUNT = whole(0)
 NUMBER = whole(1)
-PRIORITY = whole(-100, 100)
+PRIORITY = whole(-HIGHEST_PRIORITY, HIGHEST_PRIORITY)

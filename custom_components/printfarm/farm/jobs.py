@@ -14,7 +14,7 @@ from .model import ENDED, MOST_IDS, AnalysisState, Job, JobStatus, NewJob, Store
 from .teller import Teller
 
 MOST_COPIES = 1000
-HIGHEST_PRIORITY = 1000
+HIGHEST_PRIORITY = 100
 """And the lowest is its negative."""
 
 
