@@ -41,9 +41,9 @@ from .events import (
     Silent,
     Temperatures,
 )
-from .job import Job
 from .port import OpenPort, SerialPort
 from .session import Phase
+from .stream import Stream
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -97,7 +97,7 @@ class MarlinFabricator(Fabricator):
         )
         self._engine = self._connection.engine
         self._reported = 0.0
-        self._job: Job | None = None
+        self._stream: Stream | None = None
         self._ended: tuple[int, Result] | None = None
         self._tokens = count()
         self._replies: dict[object, asyncio.Future[tuple[str, ...]]] = {}
@@ -120,8 +120,8 @@ class MarlinFabricator(Fabricator):
         engine = self._engine
         for event in engine.take_events():
             self._hear(event)
-        if self._job is not None and engine.hungry:
-            self._job.read(self._supply)
+        if self._stream is not None and engine.hungry:
+            self._stream.read(self._supply)
         state = self._connection.state
         if state is not self.snapshot.state or now - self._reported >= REPORT_INTERVAL:
             self._refresh(state=state)
@@ -136,9 +136,9 @@ class MarlinFabricator(Fabricator):
 
     def _refresh(self, state: MachineState) -> None:
         """Take a new look and report it, if anything has changed."""
-        engine, job = self._engine, self._job
+        engine, stream = self._engine, self._stream
         firmware = engine.firmware
-        running = job is not None and engine.running
+        running = stream is not None and engine.running
         prompt = engine.dialog.prompt
         self._reported = monotonic()
         self._report(
@@ -146,10 +146,10 @@ class MarlinFabricator(Fabricator):
                 self.snapshot,
                 state=state,
                 seen=engine.heard or self.snapshot.seen,
-                run=job.task.run if running and job else None,
-                file_name=job.task.name if running and job else None,
+                run=stream.task.run if running and stream else None,
+                file_name=stream.task.name if running and stream else None,
                 position=engine.position if running else None,
-                size=job.size if running and job else None,
+                size=stream.size if running and stream else None,
                 nozzles=view.nozzles(engine.readings),
                 bed=view.heater(engine.readings, "B"),
                 chamber=view.heater(engine.readings, "C"),
@@ -170,7 +170,7 @@ class MarlinFabricator(Fabricator):
     ) -> None:
         """Hand out an event, after the snapshot that goes with it."""
         self._refresh(state=self._connection.state)
-        run = self._job.task.run if self._job is not None else None
+        run = self._stream.task.run if self._stream is not None else None
         self._announce(
             MachineEvent(type=kind, run=run, result=result, reason=reason, text=text)
         )
@@ -205,23 +205,23 @@ class MarlinFabricator(Fabricator):
     @override
     async def start(self, task: Task) -> StartOutcome:
         """Begin to stream a file. Returns once the board works on its first line."""
-        if task.gcode is None or self._job is not None or not self._ready():
+        if task.gcode is None or self._stream is not None or not self._ready():
             return StartOutcome.REFUSED
-        job = self._job = Job(task)
+        stream = self._stream = Stream(task)
         try:
-            await job.open()
+            await stream.open()
         except OSError as error:
             _LOGGER.warning(
                 "%s: cannot read %s: %s", self.config.name, task.name, error
             )
-            self._job = None
+            self._stream = None
             return StartOutcome.REFUSED
         if not self._ready():
-            self._job = None
-            job.close()
+            self._stream = None
+            stream.close()
             return StartOutcome.REFUSED
         self._connection.do(self._engine.begin)
-        return await asyncio.shield(job.outcome)
+        return await asyncio.shield(stream.outcome)
 
     def _ready(self) -> bool:
         return (
@@ -239,8 +239,8 @@ class MarlinFabricator(Fabricator):
             )
 
     def _begun(self) -> None:
-        if self._job is not None and not self._job.outcome.done():
-            self._job.outcome.set_result(StartOutcome.STARTED)
+        if self._stream is not None and not self._stream.outcome.done():
+            self._stream.outcome.set_result(StartOutcome.STARTED)
             self._tell(MachineEventType.STARTED)
 
     def _over(self, ending: RunEnded) -> None:
@@ -249,11 +249,11 @@ class MarlinFabricator(Fabricator):
         One that ended before the board reacted to its first line was either never
         begun, or nobody knows; neither was started, so neither is announced as ended.
         """
-        job = self._job
-        if job is None:
+        stream = self._stream
+        if stream is None:
             return
-        job.close()
-        if not job.outcome.done() and ending.ending is Ending.FAILED:
+        stream.close()
+        if not stream.outcome.done() and ending.ending is Ending.FAILED:
             if not self._engine.sent_file_line:
                 self._drop(StartOutcome.REFUSED)
                 return
@@ -262,7 +262,7 @@ class MarlinFabricator(Fabricator):
                 return
         self._begun()
         result = _RESULTS[ending.ending]
-        self._ended = (job.task.run, result)
+        self._ended = (stream.task.run, result)
         reason = ending.reason
         if reason == "no_answer" and self._connection.reopens:
             reason = "connection_lost"
@@ -272,12 +272,12 @@ class MarlinFabricator(Fabricator):
             reason=reason,
             text=ending.text,
         )
-        self._job = None
+        self._stream = None
 
     def _drop(self, outcome: StartOutcome) -> None:
-        assert self._job is not None
-        self._job.outcome.set_result(outcome)
-        self._job = None
+        assert self._stream is not None
+        self._stream.outcome.set_result(outcome)
+        self._stream = None
         self._refresh(state=self._connection.state)
 
     @override
@@ -304,7 +304,7 @@ class MarlinFabricator(Fabricator):
     @override
     async def outcome(self, run: int) -> Result | None:
         """A run that is not held here ended with its connection: nobody knows how."""
-        if self._job is not None and self._job.task.run == run:
+        if self._stream is not None and self._stream.task.run == run:
             return None
         if self._ended is not None and self._ended[0] == run:
             return self._ended[1]
@@ -353,10 +353,10 @@ class MarlinFabricator(Fabricator):
         if self._engine.running and connection.open:
             stopped = RunEnded(Ending.FAILED, "stopped")
             connection.do(lambda now: self._engine.cancel(now, stopped))
-            if (job := self._job) is not None:
+            if (stream := self._stream) is not None:
                 try:
                     async with asyncio.timeout(CLOSE_GRACE):
-                        await job.closed.wait()
+                        await stream.closed.wait()
                 except TimeoutError:
                     connection.write(self._engine.heaters_off())
         await connection.close()

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from custom_components.printfarm.fabricators.interface import Task
-from custom_components.printfarm.fabricators.marlin import job as job_module
-from custom_components.printfarm.fabricators.marlin.job import Job
+from custom_components.printfarm.fabricators.marlin import stream as module
 from custom_components.printfarm.fabricators.marlin.source import Source
+from custom_components.printfarm.fabricators.marlin.stream import Stream
 
 
 class SlowSource(Source):
@@ -43,7 +43,7 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> type[SlowSource]:
     """Put slow files in the place of the real ones."""
     SlowSource.made = []
     SlowSource.opening, SlowSource.reading = threading.Event(), threading.Event()
-    monkeypatch.setattr(job_module, "Source", SlowSource)
+    monkeypatch.setattr(module, "Source", SlowSource)
     return SlowSource
 
 
@@ -69,7 +69,7 @@ async def until_closed(slow: type[SlowSource]) -> None:
 
 async def test_given_up_while_opening(slow: type[SlowSource], task: Task) -> None:
     """The thread opens the file for nobody."""
-    opening = asyncio.create_task(Job(task).open())
+    opening = asyncio.create_task(Stream(task).open())
     await asyncio.sleep(0)
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -83,7 +83,7 @@ async def test_given_up_before_it_could_be_opened(
 ) -> None:
     """There is nothing to close where there was nothing to open."""
     (tmp_path / "a.gcode").unlink()
-    opening = asyncio.create_task(Job(task).open())
+    opening = asyncio.create_task(Stream(task).open())
     await asyncio.sleep(0)
     opening.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -96,11 +96,11 @@ async def test_given_up_before_it_could_be_opened(
 async def test_closed_while_reading(slow: type[SlowSource], task: Task) -> None:
     """The read under way closes the file when it comes back."""
     slow.opening.set()
-    job = Job(task)
-    await job.open()
-    job.read(ignored)
+    stream = Stream(task)
+    await stream.open()
+    stream.read(ignored)
     await asyncio.sleep(0)
-    job.close()
+    stream.close()
     assert slow.made[0].closings == 0
     slow.reading.set()
     await until_closed(slow)
@@ -109,13 +109,13 @@ async def test_closed_while_reading(slow: type[SlowSource], task: Task) -> None:
 async def test_given_up_while_reading(slow: type[SlowSource], task: Task) -> None:
     """The file is not taken from under the thread, and is closed behind it."""
     slow.opening.set()
-    job = Job(task)
-    await job.open()
-    job.read(ignored)
+    stream = Stream(task)
+    await stream.open()
+    stream.read(ignored)
     await asyncio.sleep(0)
-    assert job._reading is not None
-    job._reading.cancel()
-    await asyncio.wait([job._reading])
+    assert stream._reading is not None
+    stream._reading.cancel()
+    await asyncio.wait([stream._reading])
     assert slow.made[0].closings == 0
     slow.reading.set()
     await until_closed(slow)

@@ -11,7 +11,7 @@ type Supply = Callable[[list[tuple[int, bytes]], str | None], None]
 """Takes a block of commands, or the reason why there is none."""
 
 
-class Job:
+class Stream:
     """Reads the file of a print block by block, beside the event loop."""
 
     def __init__(self, task: Task) -> None:
