@@ -51,7 +51,9 @@ async def test_no_picture(home: Home) -> None:
     """A file without one shows none."""
     await home.print_on("Ada")
     await home.hass.async_block_till_done()
-    assert home.state(IMAGE, "thumbnail", "Ada").state == STATE_UNKNOWN
+    state = home.state(IMAGE, "thumbnail", "Ada")
+    assert state.state == STATE_UNKNOWN
+    assert "entity_picture" not in state.attributes
 
 
 async def test_picture_cannot_be_read(home: Home) -> None:

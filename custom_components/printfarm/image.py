@@ -63,6 +63,12 @@ class ThumbnailImage(FabricatorEntity, ImageEntity):
         await super().async_added_to_hass()
         await self._fetch()
 
+    @property
+    @override
+    def entity_picture(self) -> str | None:
+        """Name no address where it would answer with an error; then the icon shows."""
+        return None if self._picture is None else super().entity_picture
+
     @override
     async def async_image(self) -> bytes | None:
         """Give the picture."""
