@@ -24,8 +24,8 @@ from .thermal import Thermal
 _HALT_DELAY = 3.0
 """From a thermal fault to the kill: the firmware beeps for that long."""
 
-
 _EARLY = ("M108", "M112", "M410")
+"""Acted on as soon as their line is read, where no emergency parser did so before."""
 
 
 class Board:
@@ -46,7 +46,7 @@ class Board:
         self.console = Console(profile)
         self.reset(0.0)
 
-    # --- seen from the wire -------------------------------------------------------
+    # Seen from the wire
 
     def receive(self, data: bytes, now: float) -> None:
         """Take bytes from the host. They are worked on by the next `advance`."""
@@ -77,7 +77,7 @@ class Board:
         if self._halt_at == inf:
             if self.motion.planner.cleaning_until > self.now:
                 due = min(due, self.motion.planner.cleaning_until)
-            elif self._job is not None:
+            elif self._waiting is not None:
                 due = min(due, self._wake)
         return None if due == inf else due
 
@@ -97,8 +97,10 @@ class Board:
         self.ok_text: str | None = None
         self._queue: deque[Line] = deque()
         self._injected: deque[str] = deque()
-        self._job: Wait | None = None
-        self._job_acknowledged = True
+        self._waiting: Wait | None = None
+        """The command under way, where it takes time."""
+        self._acknowledging = True
+        """Whether that command came from the host, which waits for its `ok`."""
         self._wake = inf
         self._poked = False
         self._hung = False
@@ -106,7 +108,7 @@ class Board:
         self._budget = inf
         self._boot_at: float | None = self.now + self.profile.boot_time
 
-    # --- looked at from outside ---------------------------------------------------
+    # Looked at from outside
 
     @property
     def listening(self) -> bool:
@@ -123,7 +125,7 @@ class Board:
             return True
         if self.console.paused_for_user or not self.listening:
             return False
-        return self._job is not None or bool(self._queue)
+        return self._waiting is not None or bool(self._queue)
 
     @property
     def position(self) -> Position:
@@ -175,7 +177,7 @@ class Board:
         self._stop_listening()
         self.killed = True
 
-    # --- used by the commands -----------------------------------------------------
+    # Used by the commands
 
     def quick_stop(self) -> None:
         """Stop all motion at once, as M410 does."""
@@ -203,7 +205,7 @@ class Board:
         self.console.write(f"Resend: {self._reader.last_number + 1}")
         self.console.write("ok")
 
-    # --- the main loop ------------------------------------------------------------
+    # The main loop
 
     def _catch_up(self, now: float) -> None:
         """Do everything that falls due up to a time, in its order."""
@@ -246,10 +248,10 @@ class Board:
             return False
         if self.motion.planner.cleaning_until > self.now:
             return False
-        if self._job is not None:
+        if self._waiting is not None:
             if self.now < self._wake and not self._poked:
                 return False
-            return self._resume(self._job)
+            return self._resume(self._waiting)
         if self._injected:
             self._begin(Line(None, self._injected.popleft()), acknowledged=False)
             return True
@@ -287,30 +289,30 @@ class Board:
                 return
         command = Command(line.command)
         handler = self._table.get(command.code)
-        self._job_acknowledged = acknowledged
+        self._acknowledging = acknowledged
         if handler is None:
             self.console.write(f'echo:Unknown command: "{command.line.strip()}"')
-            job = None
+            waiting = None
         else:
-            job = handler(self, command)
+            waiting = handler(self, command)
         if not self.listening:
             return
-        if job is None and acknowledged and self.faults.faults.ok_delay:
-            job = self._late()
-        if job is None:
+        if waiting is None and acknowledged and self.faults.faults.ok_delay:
+            waiting = self._late()
+        if waiting is None:
             self._finish()
         else:
             self.reports.begin_busy()
-            self._resume(job)
+            self._resume(waiting)
 
-    def _resume(self, job: Wait) -> bool:
+    def _resume(self, waiting: Wait) -> bool:
         """Run a waiting command to its next wait or its end."""
         self._poked = False
         try:
-            self._wake = next(job)
-            self._job = job
+            self._wake = next(waiting)
+            self._waiting = waiting
         except StopIteration:
-            self._job = None
+            self._waiting = None
             self.reports.end_busy()
             self._finish()
         return True
@@ -321,7 +323,7 @@ class Board:
 
     def _finish(self) -> None:
         """Acknowledge the command at the head of the queue and take it out."""
-        if not self._job_acknowledged:
+        if not self._acknowledging:
             return
         line = self._queue[0]
         text, self.ok_text = self.ok_text, None
@@ -383,4 +385,4 @@ class Board:
         self._reader.clear()
         self._queue.clear()
         self._injected.clear()
-        self._job = None
+        self._waiting = None
