@@ -303,9 +303,15 @@ async def test_an_end_on_a_full_disk_is_kept_when_there_is_room_again(
     assert caplog.text.count("will try again") == 1
     assert rig.told(*ENDS) == []
     assert rig.view().status == "printing"
+    # A person is told so, and does not wait for a disk that may be full for days.
+    for told in (rig.farm.release("a"), rig.farm.set_auto_start("a", True)):
+        async with asyncio.timeout(5):
+            with pytest.raises(StorageError, match="storage_full"):
+                await told
     rig.storage.failing = None
     rig.clock.pass_(ledger.RETRY_AFTER + 0.1)
     await rig.until(lambda: rig.told(*ENDS))
+    await rig.farm.release("a")
     assert await _ends(rig, job_id) == ["print_complete"]
     assert "could not be stored before" in caplog.text
 

@@ -1,12 +1,13 @@
 """What a person tells a machine. Each command is checked here, once, for all edges."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from ..fabricators.interface import MachineState
 from . import events
 from .bay import UNDER_WAY, Bay
-from .errors import ConflictError, InvalidError
+from .errors import ConflictError, InvalidError, StorageError
 from .ledger import Ledger
 from .model import ENDED, RUNNING, Job, JobStatus, Rating
 from .progress import Progress
@@ -22,6 +23,18 @@ class Commands:
         self._ledger = ledger
         self._runs = runs
         self._teller = teller
+
+    @asynccontextmanager
+    async def _alone(self, bay: Bay) -> AsyncIterator[None]:
+        """Hold the bay; raises `StorageError` rather than keep a person waiting.
+
+        Whoever stores what has happened there keeps the bay until it is stored, on a
+        full disk for hours.
+        """
+        if bay.lock.locked() and self._ledger.stuck is not None:
+            raise StorageError(self._ledger.stuck.key)
+        async with bay.lock:
+            yield
 
     async def pause(self, bay: Bay) -> Job | None:
         """Pause what prints here; the job turns when the machine says so."""
@@ -55,7 +68,7 @@ class Commands:
 
     async def release(self, bay: Bay, rating: Rating) -> None:
         """The bed is clear. Settles what nobody could tell, and lifts a halt."""
-        async with bay.lock:
+        async with self._alone(bay):
             held = bay.held
             lost = bay.unsettled and not bay.connected
             if held is not None and (held.status is JobStatus.UNKNOWN or lost):
@@ -111,12 +124,12 @@ class Commands:
 
     async def set_auto_start(self, bay: Bay, *, on: bool) -> None:
         """Let a fabricator take the next job by itself, or not."""
-        async with bay.lock:
+        async with self._alone(bay):
             await self._ledger.commit(fabricators=[replace(bay.record, auto_start=on)])
 
     async def set_maintenance(self, bay: Bay, *, on: bool) -> None:
         """Take a fabricator out of work, or back. Not while it holds a job."""
-        async with bay.lock:
+        async with self._alone(bay):
             if on and bay.busy:
                 raise ConflictError("fabricator_printing", name=bay.config.name)
             await self._ledger.commit(fabricators=[replace(bay.record, maintenance=on)])

@@ -50,6 +50,8 @@ class Ledger:
         self._unannounced = list(loaded.unannounced)
         self._open = False
         self._failed_at: float | None = None
+        self.stuck: StorageError | None = None
+        """Why something that has happened is not stored yet, and is tried again."""
         self._marking: set[asyncio.Task[None]] = set()
         self.queue_lock = asyncio.Lock()
         """Guards "read queued jobs, decide, commit". Taken after a bay's own lock."""
@@ -114,7 +116,7 @@ class Ledger:
                     raise
                 if not failed:
                     _LOGGER.error("Cannot store what happened, will try again: %s", err)
-                failed = True
+                failed, self.stuck = True, err
                 await asyncio.sleep(RETRY_AFTER)
             else:
                 if failed:
@@ -145,7 +147,7 @@ class Ledger:
             await asyncio.gather(*marking, return_exceptions=True)
 
     def _take_in(self, done: Committed) -> None:
-        self._failed_at = None
+        self._failed_at = self.stuck = None
         for job in done.jobs:
             self.book.put_job(job)
         for record in done.fabricators:
