@@ -317,6 +317,8 @@ async def test_one_file(home: Home, client: TestClient) -> None:
     assert told["name"] == "Zahnrad ä.gcode"
     assert told["analysis"] == "done"
     assert told["plates"][0]["time"] > 0
+    assert [used["tool"] for used in told["plates"][0]["filaments"]] == [0]
+    assert "cost" in told["plates"][0]
     picture = await client.get(f"{url}/thumbnail")
     assert picture.content_type == "image/png"
     assert (await picture.read()).startswith(b"\x89PNG")
