@@ -128,6 +128,7 @@ async def test_copies_are_jobs_of_their_own(rig: Rig, machine: FakeFabricator) -
         ({"copies": MOST_COPIES + 1}, "copies_invalid"),
         ({"name": "  "}, "name_invalid"),
         ({"name": "x" * 201}, "name_invalid"),
+        ({"name": "a\0b"}, "name_invalid"),
         ({"plate": 2}, "plate_not_found"),
         ({"plate": 0}, "plate_not_found"),
         ({"plate": -1}, "plate_not_found"),

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from types import EllipsisType
+import unicodedata
 
 from . import events, queue
 from .bay import Bay
@@ -78,7 +79,7 @@ class Jobs:
         if not 1 <= copies <= MOST_COPIES:
             raise InvalidError("copies_invalid", most=str(MOST_COPIES))
         _check_priority(priority)
-        if name is not None and not 0 < len(name.strip()) <= 200:
+        if name is not None and not _usable(name):
             raise InvalidError("name_invalid", name=name[:40])
         if not_before is not None and not_before.tzinfo is None:
             raise InvalidError("time_without_zone")
@@ -247,3 +248,10 @@ class Jobs:
 def _check_priority(priority: int) -> None:
     if abs(priority) > HIGHEST_PRIORITY:
         raise InvalidError("priority_invalid", most=str(HIGHEST_PRIORITY))
+
+
+def _usable(name: str) -> bool:
+    """Tell whether a job can be called so; PostgreSQL stores no zero byte."""
+    return 0 < len(name.strip()) <= 200 and not any(
+        unicodedata.category(char) in {"Cc", "Cs"} for char in name.strip()
+    )
