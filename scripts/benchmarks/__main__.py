@@ -9,7 +9,7 @@ import tempfile
 from rich.console import Console
 from rich.table import Table
 
-from . import farm, gcode, upload
+from . import farm, gcode, stream, upload
 from .measure import Figure
 
 type Benchmark = Callable[[Path], Awaitable[list[Figure]]]
@@ -19,19 +19,37 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "farm": farm.run,
     "upload": upload.run,
 }
+STREAM = "stream"
+"""Needs a board from outside the project, and gives a table of its own."""
+
+
+async def _figures(name: str, folder: Path) -> Table:
+    table = Table("what", "figure", title=name)
+    for figure in await BENCHMARKS[name](folder):
+        table.add_row(figure.what, f"{figure.value:,.3g} {figure.unit}".strip())
+    return table
 
 
 def main() -> None:
     """Print a table of figures per benchmark."""
     parser = argparse.ArgumentParser(prog="scripts/bench")
-    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS])
+    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS, STREAM])
+    parser.add_argument("--board", type=Path, help="C file of the board for stream")
+    parser.add_argument("--floor", type=Path, help="C file of a host to compare with")
+    options = parser.parse_args()
+    if STREAM in options.names and options.board is None:
+        parser.error("stream needs --board PATH/fastmarlin.c")
     console = Console()
-    for name in parser.parse_args().names or BENCHMARKS:
+    for name in options.names or (*BENCHMARKS, STREAM):
+        if name == STREAM and options.board is None:
+            console.print("stream: left out, it needs --board PATH/fastmarlin.c")
+            continue
         with tempfile.TemporaryDirectory(prefix="printfarm-bench-") as folder:
-            figures = asyncio.run(BENCHMARKS[name](Path(folder)))
-        table = Table("what", "figure", title=name)
-        for figure in figures:
-            table.add_row(figure.what, f"{figure.value:,.3g} {figure.unit}".strip())
+            if name == STREAM:
+                task = stream.run(Path(folder), options.board, options.floor)
+            else:
+                task = _figures(name, Path(folder))
+            table = asyncio.run(task)
         console.print(table)
 
 
