@@ -17,6 +17,7 @@ from homeassistant.helpers.entity_component import DATA_INSTANCES
 import pytest
 from pytest_homeassistant_custom_component.common import MockConfigEntry
 
+from custom_components.printfarm.berth import async_leave
 from custom_components.printfarm.const import DOMAIN, SUBENTRY_FABRICATOR
 from custom_components.printfarm.coordinator import FabricatorCoordinator, FarmRuntime
 from custom_components.printfarm.farm.farm import Farm
@@ -235,3 +236,4 @@ async def home(hass: HomeAssistant, entry: MockConfigEntry) -> AsyncIterator[Hom
     yield home
     if entry.state is ConfigEntryState.LOADED:
         await home.unload()
+    await async_leave(hass, entry.entry_id)

@@ -2,11 +2,11 @@
 
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP, Platform
 from homeassistant.core import Event, HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryError, ConfigEntryNotReady
 from homeassistant.helpers import config_validation as cv, device_registry as dr
 from homeassistant.helpers.start import async_at_started
 from homeassistant.helpers.typing import ConfigType
 
+from .berth import async_keep, async_leave, async_take
 from .const import DOMAIN
 from .coordinator import FarmConfigEntry, FarmCoordinator, FarmRuntime
 from .devices import create_farm_device, key_of_device
@@ -16,7 +16,7 @@ from .opening import async_open_farm, database_of
 from .relay import EventRelay
 from .services import async_setup_services
 from .subentries import async_add_fabricator, async_follow, wanted
-from .translated import text_of
+from .translated import not_ready
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
@@ -30,11 +30,6 @@ PLATFORMS = [
     Platform.SWITCH,
 ]
 
-# Somebody has to do something before these go away; trying again does not help.
-_FOR_GOOD = frozenset(
-    {"database_driver_missing", "database_newer", "database_url_invalid"}
-)
-
 
 async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
     """Register what is there once, whether or not a farm is loaded."""
@@ -46,9 +41,10 @@ async def async_setup(hass: HomeAssistant, config: ConfigType) -> bool:
 async def async_setup_entry(hass: HomeAssistant, entry: FarmConfigEntry) -> bool:
     """Open the farm and show it."""
     try:
-        farm = await async_open_farm(hass, entry.data)
+        # One that printed on while its entry was reloaded is taken over as it is.
+        farm = await async_take(hass, entry) or await async_open_farm(hass, entry.data)
     except FarmError as error:
-        raise _not_ready(error) from error
+        raise not_ready(error) from error
     device_id = create_farm_device(hass, entry)
     database = str(database_of(hass, entry.data))
     runtime = entry.runtime_data = FarmRuntime(
@@ -66,7 +62,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: FarmConfigEntry) -> bool
         await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     except FarmError as error:
         await runtime.async_close()
-        raise _not_ready(error) from error
+        raise not_ready(error) from error
 
     async def stop(_: Event) -> None:
         await runtime.async_close()
@@ -82,17 +78,6 @@ async def async_setup_entry(hass: HomeAssistant, entry: FarmConfigEntry) -> bool
     # Automations listen from then on, and what the farm kept back is for them too.
     entry.async_on_unload(async_at_started(hass, go))
     return True
-
-
-def _not_ready(error: FarmError) -> ConfigEntryError | ConfigEntryNotReady:
-    """Say what keeps the farm from being set up, and whether time may heal it."""
-    key, values = text_of(error)
-    kind = ConfigEntryError if key in _FOR_GOOD else ConfigEntryNotReady
-    return kind(
-        translation_domain=DOMAIN,
-        translation_key=key,
-        translation_placeholders=values or None,
-    )
 
 
 class _Follower:
@@ -111,11 +96,20 @@ class _Follower:
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: FarmConfigEntry) -> bool:
-    """Take the entities away and let go of every machine."""
+    """Take the entities away and let go of every machine that does not print."""
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
-    if unloaded:
-        await entry.runtime_data.async_close()
+    runtime = entry.runtime_data
+    if unloaded and runtime.farm.busy:
+        await runtime.async_detach()
+        async_keep(hass, entry, runtime.farm)
+    elif unloaded:
+        await runtime.async_close()
     return unloaded
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: FarmConfigEntry) -> None:
+    """Nobody will come back for a farm that still prints."""
+    await async_leave(hass, entry.entry_id)
 
 
 async def async_remove_config_entry_device(

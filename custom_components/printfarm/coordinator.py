@@ -109,14 +109,23 @@ class FarmRuntime:
 
     async def async_close(self) -> None:
         """Listen no more, and let go of every machine. Safe to call twice."""
+        await self._shut_coordinators()
+        await self.farm.close()
+        self.relay.stop()
+
+    async def async_detach(self) -> None:
+        """Listen no more; the farm lives on and tells nothing meanwhile."""
+        self.farm.hold()
+        await self._shut_coordinators()
+        self.relay.stop()
+
+    async def _shut_coordinators(self) -> None:
         coordinators: list[PushCoordinator[Any]] = [
             self.overview,
             *self.fabricators.values(),
         ]
         for coordinator in coordinators:
             await coordinator.async_shutdown()
-        await self.farm.close()
-        self.relay.stop()
 
     @callback
     def on_new_fabricator(self, listener: NewFabricatorListener) -> CALLBACK_TYPE:

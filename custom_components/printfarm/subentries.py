@@ -12,7 +12,7 @@ from .const import LOGGER, SUBENTRY_FABRICATOR
 from .coordinator import FabricatorCoordinator, FarmConfigEntry
 from .devices import create_fabricator_device
 from .fabricators.interface import FabricatorConfig, FabricatorError
-from .farm.errors import FarmError
+from .farm.errors import ConflictError, FarmError
 from .translated import translated
 
 _STARTS_BY_ITSELF = frozenset({"virtual"})
@@ -51,6 +51,10 @@ async def async_add_fabricator(
         view = await runtime.farm.add_fabricator(
             config, auto_start=config.protocol in _STARTS_BY_ITSELF
         )
+    except ConflictError as error:
+        # Changed while the entry was unloaded and a print went on: after it, then.
+        LOGGER.error("Could not change %s: %s", config.name, translated(error))
+        view = runtime.farm.view(config.key)
     except FabricatorError as error:
         LOGGER.error("Could not set up %s: %s", config.name, translated(error))
         return

@@ -3,7 +3,12 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.exceptions import (
+    ConfigEntryError,
+    ConfigEntryNotReady,
+    HomeAssistantError,
+    ServiceValidationError,
+)
 
 from .const import DOMAIN
 from .fabricators.interface import FabricatorError
@@ -34,6 +39,11 @@ _NOT_STARTABLE: Mapping[str, str] = {
     WaitingReason.STORAGE_FAILED: "not_startable_storage_failed",
 }
 
+# Somebody has to do something before these go away; trying again does not help.
+_FOR_GOOD = frozenset(
+    {"database_driver_missing", "database_newer", "database_url_invalid"}
+)
+
 
 def text_of(error: KnownError) -> tuple[str, dict[str, str]]:
     """Give the translation key of an error and the values that its text names."""
@@ -46,6 +56,17 @@ def text_of(error: KnownError) -> tuple[str, dict[str, str]]:
     if key == "not_startable":
         key = _NOT_STARTABLE.get(error.placeholders["reason"], key)
     return key, dict(error.placeholders)
+
+
+def not_ready(error: FarmError) -> ConfigEntryError | ConfigEntryNotReady:
+    """Say what keeps the farm from being set up, and whether time may heal it."""
+    key, values = text_of(error)
+    kind = ConfigEntryError if key in _FOR_GOOD else ConfigEntryNotReady
+    return kind(
+        translation_domain=DOMAIN,
+        translation_key=key,
+        translation_placeholders=values or None,
+    )
 
 
 def translated(error: KnownError) -> HomeAssistantError:

@@ -126,6 +126,19 @@ class Farm:
         self._ledger.go()
         self._dispatcher.go()
 
+    def hold(self) -> None:
+        """Nobody listens: keep events back and start nothing, until the next `go`.
+
+        What prints goes on.
+        """
+        self._dispatcher.stop()
+        self._ledger.hold()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a print is under way or about to be, on any fabricator."""
+        return any(bay.busy for bay in self._fleet.bays)
+
     async def close(self) -> None:
         """Wind down: start nothing, let go of every machine, close the store.
 

@@ -80,6 +80,10 @@ class Ledger:
         kept, self._unannounced = self._unannounced, []
         self._announce(kept)
 
+    def hold(self) -> None:
+        """Subscribers go: keep back what follows, until the next `go`."""
+        self._open = False
+
     async def commit(
         self,
         *,
