@@ -57,7 +57,10 @@ class HomeClient:
         async for message in self._socket:
             item = message.json()
             if item["type"] == "result" and item["id"] in self._answers:
-                self._answers.pop(item["id"]).set_result(item)
+                answer = self._answers.pop(item["id"])
+                # Whoever asked may have given up meanwhile.
+                if not answer.done():
+                    answer.set_result(item)
             elif item["type"] == "event":
                 self._news[item["id"]].put_nowait(item["event"])
 
