@@ -113,7 +113,7 @@ async def test_unusable_places(hass: HomeAssistant, tmp_path: Path) -> None:
         ({"db_url": "postgresql://host:port/farm"}, "database_url_invalid"),
         ({"db_url": "sqlite://"}, "database_url_invalid"),
         ({"db_url": "sqlite:///:memory:"}, "database_url_invalid"),
-        ({"db_url": "sqlite:///farm.db"}, "database_url_invalid"),
+        ({"db_url": "sqlite:///relative.db"}, "database_url_invalid"),
         ({"db_url": "oracle+oracledb://a:b@c/d"}, "database_driver_missing"),
     ):
         form = await hass.config_entries.flow.async_configure(
