@@ -195,6 +195,22 @@ async def test_add_job(home: Home) -> None:
         assert job["target_device_id"] is None
 
 
+async def test_add_job_by_a_common_name(home: Home) -> None:
+    """An exact name is found behind any number of newer names that contain it."""
+    await _idle_farm(home)
+    file = await home.upload(name="part.gcode")
+    for number in range(101):
+        await home.farm.storage.add_file(
+            sha256=f"{number:064x}",
+            name=f"other part.gcode {number}",
+            kind=file.kind,
+            size=1,
+            at=dt_util.utcnow(),
+        )
+    result = await _call(home, "add_job", file="part.gcode")
+    assert [job["file_id"] for job in result["jobs"]] == [file.id]
+
+
 async def test_add_job_for(home: Home) -> None:
     """Copies are made for each fabricator that is named, or spread over the farm."""
     await _idle_farm(home)

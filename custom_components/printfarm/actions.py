@@ -187,10 +187,13 @@ async def _file_id(farm: Farm, wanted: int | str) -> int:
     """Find a file by its id or its exact name; of several, the newest."""
     if isinstance(wanted, int):
         return wanted
-    page = await farm.library.files(text=wanted)
-    for file in page.items:
-        if file.name.casefold() == wanted.casefold():
-            return file.id
+    seen = 0
+    while (page := await farm.library.files(text=wanted, offset=seen)).items:
+        for file in page.items:
+            if file.name.casefold() == wanted.casefold():
+                return file.id
+        # Newer files whose names contain this one may fill whole pages.
+        seen += len(page.items)
     raise NotFoundError("file_not_found", file=wanted)
 
 
