@@ -18,6 +18,7 @@ from typing import Any, cast, override
 
 from custom_components.printfarm.fabricators.interface import (
     FabricatorConfig,
+    MachineEvent,
     MachineEventType,
     Result,
     StartOutcome,
@@ -131,15 +132,18 @@ class Printer(FakeFabricator):
         self._diary.step()
 
     @override
-    async def outcome(self, run: int) -> Result | None:
+    async def outcome(self, run: int) -> MachineEvent | None:
         self._diary.step()
+        unknown = await super().outcome(run)
         if self.config.key != "remembers":
-            return Result.UNKNOWN
+            return unknown
         lines = self._diary.lines()
         if ["end", str(run)] in lines:
-            return Result.COMPLETED
+            return MachineEvent(
+                type=MachineEventType.ENDED, run=run, result=Result.COMPLETED
+            )
         if ["start", str(run), self.config.key] not in lines:
-            return Result.UNKNOWN
+            return unknown
         self.printing(run)
         asyncio.get_running_loop().call_later(self._slow, self.over)
         return None

@@ -77,7 +77,7 @@ class FakeFabricator(Fabricator):
         self.transfer_answer: Answer[None] = None
         self.start_answer: Answer[StartOutcome] = StartOutcome.STARTED
         self.command_answer: Answer[tuple[str, ...]] = ("ok",)
-        self.outcomes: dict[int, Answer[Result | None]] = {}
+        self.outcomes: dict[int, Answer[Result | MachineEvent | None]] = {}
         self.run_answer: Answer[None] = None
         self.runs = 0
         self.closed = False
@@ -137,10 +137,13 @@ class FakeFabricator(Fabricator):
         self.log.append(("set_target", heater, celsius))
 
     @override
-    async def outcome(self, run: int) -> Result | None:
+    async def outcome(self, run: int) -> MachineEvent | None:
         self.log.append(("outcome", run))
         await self.asking()
-        return _say(self.outcomes.get(run, Result.UNKNOWN))
+        answer = _say(self.outcomes.get(run, Result.UNKNOWN))
+        if not isinstance(answer, Result):
+            return answer
+        return MachineEvent(type=MachineEventType.ENDED, run=run, result=answer)
 
     # What the test lets happen on the machine.
 

@@ -33,6 +33,8 @@ class Result(StrEnum):
     CANCELLED = "cancelled"
     FAILED = "failed"
     UNKNOWN = "unknown"
+    NOT_STARTED = "not_started"
+    """Certainly never begun: the start did not come to the machine."""
 
 
 class StartOutcome(StrEnum):
@@ -82,6 +84,8 @@ class Snapshot:
     error: str | None = None
     firmware: str | None = None
     model: str | None = None
+    resends: int | None = None
+    """Lines of this run that had to be sent again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,6 +105,59 @@ class Capabilities:
     """Takes target temperatures."""
     position: bool = True
     """Reports `Snapshot.position`, so layers and times come from the file's index."""
+    gcode_log: bool = False
+    """Can write down every line that goes over the wire."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Checkpoint:
+    """How far a print came, kept so that it can be taken up after it was cut off."""
+
+    position: int
+    """Byte offset in the plain G-code up to which commands were accepted."""
+    at: float
+    """Unix time at which it was taken."""
+    data: Mapping[str, JsonValue] = field(default_factory=dict)
+    """What the driver itself needs to know to go on; plain JSON."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resume:
+    """Where a cut off print is to go on, and what its file has set up to there.
+
+    Lengths in mm and feed rates in mm/min as the file wrote them, so in inches after
+    G20. `x` to `e` are logical coordinates: where the next line believes to be.
+    """
+
+    checkpoint: Checkpoint
+    x: float | None = None
+    y: float | None = None
+    z: float | None = None
+    e: float = 0.0
+    highest: float | None = None
+    """Greatest height that the file has extruded at."""
+    positioning: tuple[str, ...] = ("G90", "M82")
+    """The last of G90 and G91 and the last of M82 and M83, in the order they came."""
+    inches: bool = False
+    feedrate: float | None = None
+    tool: str | None = None
+    fans: Mapping[str, float] = field(default_factory=dict)
+    """Speed (0 to 255) by fan number."""
+    nozzles: Mapping[str, float] = field(default_factory=dict)
+    """Targets in °C by tool (`T0`)."""
+    bed: float | None = None
+    chamber: float | None = None
+    speed_factor: float | None = None
+    flow_factor: float | None = None
+    """M220 and M221 in %."""
+    extruded: bool = False
+    """Whether filament was pushed out at all."""
+    retracted: float = 0.0
+    """Filament that is pulled back at this point."""
+    leveling: bool = False
+    """Whether the file has had the bed probed (G29) or its mesh switched on (M420)."""
+    setup: tuple[str, ...] = ()
+    """Further commands that later lines rely on, such as limits (M201 to M205, M900)."""
 
 
 class MachineEventType(StrEnum):
@@ -128,6 +185,10 @@ class MachineEvent:
     result: Result | None = None
     reason: str | None = None
     text: str | None = None
+    at: float | None = None
+    """Unix time at which it happened, where it is told later than that."""
+    checkpoint: Checkpoint | None = None
+    """For a run that was cut off and can be taken up again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +202,8 @@ class Task:
     gcode: Path | None
     """The plain G-code of the chosen plate, for machines that are streamed to."""
     plate: int = 1
+    resume: Resume | None = None
+    """Go on from there, instead of beginning at the first line."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +217,9 @@ class FabricatorConfig:
     options: Mapping[str, object] = field(default_factory=dict)
 
 
+type JsonValue = (
+    str | int | float | bool | list[JsonValue] | dict[str, JsonValue] | None
+)
 type SnapshotListener = Callable[[Snapshot], None]
 type EventListener = Callable[[MachineEvent], None]
 
@@ -200,9 +266,15 @@ class Fabricator(ABC):
     async def close(self) -> None:
         """Let go of the machine in an orderly way. Safe to call twice, and before `run`.
 
-        A run that cannot go on without us ends safely (heaters off) and is reported as
-        ended; one that can is left alone.
+        A run ends safely (heaters off) and is reported as ended.
         """
+
+    async def leave(self) -> None:
+        """Our host stops: let go of the machine, but not of a run that needs no host.
+
+        As `close` otherwise, and where nothing outlives us.
+        """
+        await self.close()
 
     async def transfer(self, task: Task) -> None:  # noqa: B027 - often nothing to do
         """Bring the file to the machine. Nothing to do where it is streamed."""
@@ -231,12 +303,32 @@ class Fabricator(ABC):
     async def set_target(self, heater: str, celsius: float) -> None:
         """Set the target of `nozzle`, `nozzle1`, `bed` or `chamber`; 0 is off."""
 
-    async def outcome(self, run: int) -> Result | None:
+    async def outcome(self, run: int) -> MachineEvent | None:
         """How did this run, started before a restart of ours, end?
 
-        None: it is still under way here. `UNKNOWN`: this machine cannot tell.
+        None: it is still under way here. Else the event of its end, with the result
+        `UNKNOWN` if this machine cannot tell.
         """
-        return Result.UNKNOWN
+        return MachineEvent(type=MachineEventType.ENDED, run=run, result=Result.UNKNOWN)
+
+    async def forget(self, run: int) -> None:  # noqa: B027 - often nothing to do
+        """The end of this run is written down for good: nobody will ask again."""
+
+    def checkpoint(self) -> Checkpoint | None:
+        """How far the run under way has come; None where it cannot be taken up."""
+        return None
+
+    async def locate(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Ask the machine how far a run that was cut off really came."""
+        return checkpoint
+
+    async def wire(self) -> tuple[str, ...]:
+        """Last lines that went over the wire, oldest first, for a report of a bug."""
+        return ()
+
+    async def set_gcode_log(self, on: bool) -> None:
+        """Write down every line from now on, or stop doing so."""
+        raise FabricatorError("not_supported")
 
     def _report(self, snapshot: Snapshot) -> None:
         """Replace the snapshot and tell the listener, if anything changed."""

@@ -12,7 +12,7 @@ import time
 from types import EllipsisType
 from typing import Self
 
-from .. import fabricators
+from ..fabricators import registry
 from ..fabricators.interface import FabricatorConfig
 from . import draw
 from .bay import Bay, Edge, MakeFabricator
@@ -95,7 +95,7 @@ class Farm:
         files: Path,
         cache: Path,
         analyse: Analyse,
-        make: MakeFabricator = fabricators.make,
+        make: MakeFabricator = registry.make,
         utcnow: Callable[[], datetime] = _utcnow,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> Self:

@@ -15,6 +15,8 @@ RESULT_STATUS = {
     Result.CANCELLED: JobStatus.CANCELLED,
     Result.FAILED: JobStatus.FAILED,
     Result.UNKNOWN: JobStatus.UNKNOWN,
+    # Until it was looked at more closely: nothing is started twice for it.
+    Result.NOT_STARTED: JobStatus.UNKNOWN,
 }
 
 

@@ -290,13 +290,16 @@ class Runs:
             return
         try:
             async with asyncio.timeout(OUTCOME_WITHIN):
-                result = await bay.driver.outcome(job.id)
+                end = await bay.driver.outcome(job.id)
         except (FabricatorError, TimeoutError) as err:
             _LOGGER.info("%s cannot tell yet: %r", bay.config.name, err)
             return
         bay.unsettled = False
-        if result is not None:
-            await self._settle_as(bay, job, result, "restarted", seen=False)
+        if end is not None:
+            result = end.result or Result.UNKNOWN
+            await self._settle_as(
+                bay, job, result, end.reason or "restarted", end.text, seen=False
+            )
             return
         await self.begun(bay, job.id)
         # What happened to it meanwhile came as no event.

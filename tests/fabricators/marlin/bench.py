@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from random import Random
 
+from custom_components.printfarm.fabricators.interface import Fabricator, Result
 from custom_components.printfarm.fabricators.marlin.engine import Engine
 from custom_components.printfarm.fabricators.marlin.events import Event, RunEnded
 from custom_components.printfarm.fabricators.marlin.session import Phase
@@ -11,6 +12,13 @@ from custom_components.printfarm.fabricators.virtual.board import (
     Board,
     Faults,
 )
+
+
+async def result_of(fabricator: Fabricator, run: int) -> Result | None:
+    """Give what a driver says became of a run; None while it is under way."""
+    end = await fabricator.outcome(run)
+    return None if end is None else end.result
+
 
 OURS = ("M105", "M110", "M115", "M155", "M400", "M114")
 """Commands that the engine adds to those of the file."""

@@ -29,7 +29,7 @@ from custom_components.printfarm.fabricators.virtual.board import Faults
 from custom_components.printfarm.fabricators.virtual.transport import BoardTransport
 from tests.fabricators.watched import Watched
 
-from .bench import OURS
+from .bench import OURS, result_of
 from .test_printing import GCODE, commands
 
 ENDED = MachineEventType.ENDED
@@ -132,8 +132,8 @@ async def test_print(shop: Shop, name: str, profile: str) -> None:
     }
     assert shop.fabricator.snapshot.state is MachineState.IDLE
     assert shop.fabricator.snapshot.run is None
-    assert await shop.fabricator.outcome(7) is Result.COMPLETED
-    assert await shop.fabricator.outcome(6) is Result.UNKNOWN
+    assert await result_of(shop.fabricator, 7) is Result.COMPLETED
+    assert await result_of(shop.fabricator, 6) is Result.UNKNOWN
 
 
 async def test_looks(shop: Shop) -> None:
@@ -222,7 +222,7 @@ async def test_unplugged(
         if "Bench" in record.getMessage()
     ]
     assert len(lines) == 2, lines
-    assert await shop.fabricator.outcome(8) is Result.FAILED
+    assert await result_of(shop.fabricator, 8) is Result.FAILED
 
 
 async def test_lost_before_the_first_answer(shop: Shop, tmp_path: Path) -> None:
@@ -238,7 +238,7 @@ async def test_lost_before_the_first_answer(shop: Shop, tmp_path: Path) -> None:
     shop.cable.unplug()
     assert await start is StartOutcome.UNKNOWN
     assert shop.events == []
-    assert await shop.fabricator.outcome(3) is Result.UNKNOWN
+    assert await result_of(shop.fabricator, 3) is Result.UNKNOWN
 
 
 async def test_lost_before_the_first_line(shop: Shop) -> None:

@@ -31,7 +31,7 @@ from custom_components.printfarm.fabricators.virtual.board import Faults
 from tests.emulators.pty_board import PtyBoard
 from tests.fabricators.watched import Watched, endless
 
-from .bench import OURS
+from .bench import OURS, result_of
 from .test_printing import GCODE, commands
 
 
@@ -243,7 +243,7 @@ async def test_unplugged_and_back(
         await desk.state(MachineState.IDLE)
         assert desk.fabricator.snapshot.run is None
         assert not [command for command in executed if command.startswith("G")]
-        assert await desk.fabricator.outcome(5) is Result.FAILED
+        assert await result_of(desk.fabricator, 5) is Result.FAILED
         await desk.fabricator.close()
         await running
     assert len(desk.events) == 2

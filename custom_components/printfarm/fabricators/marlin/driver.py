@@ -98,7 +98,7 @@ class MarlinFabricator(Fabricator):
         self._engine = self._connection.engine
         self._reported = 0.0
         self._stream: Stream | None = None
-        self._ended: tuple[int, Result] | None = None
+        self._ended: MachineEvent | None = None
         self._tokens = count()
         self._replies: dict[object, asyncio.Future[tuple[str, ...]]] = {}
 
@@ -167,13 +167,15 @@ class MarlinFabricator(Fabricator):
         result: Result | None = None,
         reason: str | None = None,
         text: str | None = None,
-    ) -> None:
+    ) -> MachineEvent:
         """Hand out an event, after the snapshot that goes with it."""
         self._refresh(state=self._connection.state)
         run = self._stream.task.run if self._stream is not None else None
-        self._announce(
-            MachineEvent(type=kind, run=run, result=result, reason=reason, text=text)
+        event = MachineEvent(
+            type=kind, run=run, result=result, reason=reason, text=text
         )
+        self._announce(event)
+        return event
 
     def _hear(self, event: Event) -> None:
         match event:
@@ -262,11 +264,10 @@ class MarlinFabricator(Fabricator):
                 return
         self._begun()
         result = _RESULTS[ending.ending]
-        self._ended = (stream.task.run, result)
         reason = ending.reason
         if reason == "no_answer" and self._connection.reopens:
             reason = "connection_lost"
-        self._tell(
+        self._ended = self._tell(
             MachineEventType.ENDED,
             result=result,
             reason=reason,
@@ -302,13 +303,13 @@ class MarlinFabricator(Fabricator):
         self._connection.do(self._engine.cancel)
 
     @override
-    async def outcome(self, run: int) -> Result | None:
+    async def outcome(self, run: int) -> MachineEvent | None:
         """A run that is not held here ended with its connection: nobody knows how."""
         if self._stream is not None and self._stream.task.run == run:
             return None
-        if self._ended is not None and self._ended[0] == run:
-            return self._ended[1]
-        return Result.UNKNOWN
+        if self._ended is not None and self._ended.run == run:
+            return self._ended
+        return await super().outcome(run)
 
     # Single commands
 
