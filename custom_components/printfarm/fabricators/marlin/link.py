@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterable
 
 from .answers import Ok
 from .commands import LONG, WAITS_FOR_PERSON, code
+from .tape import Tape
 from .wire import Auxiliary, Kind, Line, encode
 
 HISTORY = 64
@@ -60,6 +61,8 @@ class Link:
         self.busy_known = False
         self.advanced = False
         self.reports_on_ok = False
+        self.tape: Tape | None = None
+        """Where each line of the file is noted before it goes out."""
         self._blind = bytearray()
         self.reset(0.0)
 
@@ -154,6 +157,8 @@ class Link:
         self.heard = self._sent_at = now
         if not self.feed:
             self.steady = False
+        if self.tape is not None:
+            self.tape.note(line.number or 0, line.offset)
         return line.wire
 
     def prepare(self, commands: Iterable[tuple[int, bytes]]) -> None:
@@ -212,6 +217,8 @@ class Link:
                 line = self.feed.popleft()
                 self._sent += 1
                 self._history.append(line)
+                if self.tape is not None:
+                    self.tape.note(self._sent, line.offset)
                 self._transmit(line, now)
         self.steady = bool(
             self.feeding
