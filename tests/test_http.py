@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+import gzip
 from http import HTTPStatus
 from pathlib import Path
 import tracemalloc
@@ -19,10 +20,19 @@ from pytest_homeassistant_custom_component.typing import ClientSessionGenerator
 from custom_components.printfarm.const import DOMAIN
 from custom_components.printfarm.farm.errors import StorageError
 from custom_components.printfarm.farm.library import Library
+from custom_components.printfarm.farm.model import AnalysisState
 
 from .edge_fixtures import LONG, SHORT, Home, until
 from .test_image import PICTURE
 
+VASE = (Path(__file__).parent / "fixtures" / "gcode" / "vase.gcode").read_bytes()
+VASE_SAYS = {
+    "name": "PrusaSlicer",
+    "time": 836.0,
+    "filament_length": 1270.71,
+    "filament_weight": 3.79,
+    "layers": None,
+}
 URL = "/api/printfarm/files"
 BOUNDARY = "frontier"
 HEADERS = {"Content-Type": f"multipart/form-data; boundary={BOUNDARY}"}
@@ -77,6 +87,48 @@ async def test_upload(home: Home, client: TestClient) -> None:
     assert again["id"] == made["id"]
     assert await home.jobs() == ()
     assert _left_over(home) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "name", "slicer", "thumbnail"),
+    [
+        (VASE, "vase.gcode", VASE_SAYS, False),
+        (PICTURE + VASE, "vase.gcode", VASE_SAYS, True),
+        (gzip.compress(PICTURE + VASE), "vase.gcode.gz", VASE_SAYS, True),
+        (SHORT, "a.gcode", dict.fromkeys(VASE_SAYS), False),
+    ],
+)
+async def test_what_the_slicer_says_comes_at_once(
+    home: Home,
+    client: TestClient,
+    content: bytes,
+    name: str,
+    slicer: dict[str, Any],
+    thumbnail: bool,
+) -> None:
+    """The answer to an upload does not wait until the file was read in full."""
+
+    def unread(*_: object) -> None:
+        """Nobody reads it, so nothing can be known from that."""
+
+    with patch.object(Library, "_read", unread):
+        status, made = await _post(client, _body(_part("file", content, name)))
+    assert status is HTTPStatus.CREATED
+    assert made["slicer"] == slicer | {"thumbnail": thumbnail}
+    file = await home.farm.library.file(made["id"])
+    assert file.state is AnalysisState.PENDING
+
+
+async def test_nothing_is_said_of_a_broken_archive(
+    home: Home, client: TestClient
+) -> None:
+    """It is taken in as before; its analysis says what is wrong."""
+    body = _body(_part("file", gzip.compress(LONG)[:99], "a.gcode.gz"))
+    status, made = await _post(client, body)
+    assert status is HTTPStatus.CREATED
+    assert made["slicer"] is None
+    file = await home.farm.library.analysed(made["id"])
+    assert file.error == "file_corrupt"
 
 
 @pytest.mark.parametrize("before", [True, False])

@@ -22,7 +22,7 @@ from .farm.errors import (
 )
 from .fields import COUNT, whole
 from .gcode.model import Refusal, RefusedError
-from .payloads import file_payload
+from .payloads import file_payload, received_payload
 from .translated import KnownError, text_of, translated
 from .uploads import receive
 
@@ -112,17 +112,10 @@ class FilesView(HomeAssistantView):
     async def post(self, request: web.Request, entry: FarmConfigEntry) -> web.Response:
         """Take a file in, and queue it if that is asked."""
         received = await receive(request.app[KEY_HASS], entry, request)
-        file = received.file
         return self.json(
-            {
-                "id": file.id,
-                "sha256": file.sha256,
-                "name": file.name,
-                "size": file.size,
-                "jobs": [job.id for job in received.jobs],
-            },
+            received_payload(received),
             HTTPStatus.CREATED,
-            {hdrs.LOCATION: f"{FILES_URL}/{file.id}"},
+            {hdrs.LOCATION: f"{FILES_URL}/{received.file.id}"},
         )
 
 

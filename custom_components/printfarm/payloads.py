@@ -12,6 +12,7 @@ from .farm.errors import NotFoundError
 from .farm.model import Job, StoredFile
 from .farm.view import QueuedJob
 from .gcode.model import Analysis
+from .uploads import Received
 
 
 def _time(moment: datetime | None) -> str | None:
@@ -71,6 +72,28 @@ def queued_payload(
         "file_name": None if queued.file is None else queued.file.name,
         "estimated_time": None if plate is None else plate.time,
         "waiting_reason": None if queued.reason is None else str(queued.reason),
+    }
+
+
+def received_payload(received: Received) -> dict[str, Any]:
+    """Give what an upload led to, with what the slicer says about the file."""
+    file, look = received.file, received.look
+    return {
+        "id": file.id,
+        "sha256": file.sha256,
+        "name": file.name,
+        "size": file.size,
+        "jobs": [job.id for job in received.jobs],
+        "slicer": None
+        if look is None
+        else {
+            "name": look.said.slicer,
+            "time": look.said.time,
+            "filament_length": look.said.filament_length,
+            "filament_weight": look.said.filament_weight,
+            "layers": look.said.layers,
+            "thumbnail": look.thumbnail,
+        },
     }
 
 

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from aiohttp import BodyPartReader, MultipartReader, web
@@ -18,6 +19,7 @@ from .farm.errors import InvalidError
 from .farm.model import Job, StoredFile
 from .farm.upload import Upload
 from .fields import COPIES, NUMBER, PRIORITY, moment
+from .gcode import Analysis, RefusedError, pictured, quick
 
 CHUNK = 256 * 1024
 """Bytes read at a time."""
@@ -43,10 +45,21 @@ FIELDS = probatio.Schema(
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What a first look at a file shows, long before it is read in full."""
+
+    said: Analysis
+    """What its slicer says about its first plate."""
+    thumbnail: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Received:
     """What an upload led to."""
 
     file: StoredFile
+    look: Look | None
+    """None where the file turns out to be unreadable."""
     jobs: tuple[Job, ...]
 
 
@@ -63,7 +76,9 @@ async def receive(
     upload, wanted = await _take_in(hass, entry, request)
     # The client has done its part; that it leaves now must not tear ours apart.
     return await asyncio.shield(
-        hass.async_create_task(_keep(entry, upload, wanted), f"Keep {upload.name}")
+        hass.async_create_task(
+            _keep(hass, entry, upload, wanted), f"Keep {upload.name}"
+        )
     )
 
 
@@ -94,14 +109,27 @@ async def _take_in(
 
 
 async def _keep(
-    entry: FarmConfigEntry, upload: Upload, wanted: dict[str, Any] | None
+    hass: HomeAssistant,
+    entry: FarmConfigEntry,
+    upload: Upload,
+    wanted: dict[str, Any] | None,
 ) -> Received:
     farm = entry.runtime_data.farm
     async with upload:
         file = await upload.finish()
-    if wanted is None:
-        return Received(file, ())
-    return Received(file, await farm.add_jobs(file_id=file.id, **wanted))
+    jobs = () if wanted is None else await farm.add_jobs(file_id=file.id, **wanted)
+    look = await hass.async_add_executor_job(
+        _look_at, farm.library.path(file), file.name
+    )
+    return Received(file, look, jobs)
+
+
+def _look_at(path: Path, name: str) -> Look | None:
+    """Take a first look. What is wrong with the file, its analysis will say."""
+    try:
+        return Look(quick(path, name), pictured(path, name))
+    except RefusedError, OSError:
+        return None
 
 
 @contextmanager

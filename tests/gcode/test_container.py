@@ -15,6 +15,7 @@ from custom_components.printfarm.gcode import (
     RefusedError,
     analyse,
     detect,
+    pictured,
     quick,
     unpack,
 )
@@ -80,6 +81,7 @@ def test_gzip(analysed: Analyse, tmp_path: Path) -> None:
     unpack(tmp_path / "stored", report.kind, 1, plate.gcode)
     assert plate.gcode.read_bytes() == slicers.orca().encode()
     assert quick(tmp_path / "stored").slicer == "OrcaSlicer"
+    assert pictured(tmp_path / "stored")
 
 
 def test_3mf(analysed: Analyse, tmp_path: Path) -> None:
@@ -98,6 +100,7 @@ def test_3mf(analysed: Analyse, tmp_path: Path) -> None:
         (16, "png"),
     ]
     assert quick(tmp_path / "stored").time == 1223
+    assert pictured(tmp_path / "stored")
     unpack(tmp_path / "stored", report.kind, 2, tmp_path / "again" / "p.gcode")
     assert (tmp_path / "again" / "p.gcode").read_bytes() == PLAIN
     with pytest.raises(RefusedError) as raised:
@@ -113,7 +116,7 @@ def test_plain_files_are_copied(tmp_path: Path) -> None:
     assert (tmp_path / "b").read_bytes() == PLAIN
 
 
-def test_pictures_that_are_none(analysed: Analyse) -> None:
+def test_pictures_that_are_none(analysed: Analyse, tmp_path: Path) -> None:
     """A plate's picture may be broken, or another kind of file."""
     png = slicers.picture("PNG")
     broken = {
@@ -122,6 +125,7 @@ def test_pictures_that_are_none(analysed: Analyse) -> None:
         "Metadata/plate_1_small.png": b"GIF89a",
     }
     assert analysed(zipped(broken), "a.3mf").thumbnails == ()
+    assert not pictured(tmp_path / "stored")
 
 
 def test_a_quick_look_at_a_broken_archive(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ Pure Python and numpy, without Home Assistant. `analyse` is meant for a worker, 
 and `LayerIndex.at` are fast enough to be waited for.
 """
 
-from .analyse import analyse, quick
+from .analyse import analyse, pictured, quick
 from .container import LIMIT, detect, unpack
 from .index import LayerIndex, StaleIndexError
 from .model import (
@@ -41,6 +41,7 @@ __all__ = [
     "TimeSource",
     "analyse",
     "detect",
+    "pictured",
     "quick",
     "to_png",
     "unpack",

@@ -34,14 +34,28 @@ def quick(path: Path, name: str = "") -> Analysis:
     Reads both ends of a plain file, and the begin of a packed one; takes milliseconds.
     Raises RefusedError where the file is nothing that prints.
     """
-    kind = container.detect(path, name or path.name)
-    if kind is FileKind.GCODE:
-        head, tail = ends(path)
-    else:
-        plate = container.plates(path, kind)[0]
-        with container.opened(path, kind, plate) as file:
-            head, tail = file.read(_QUICK), b""
+    _, _, (head, tail) = _first_plate(path, name)
     return replace(described(said(head, tail)), plate=1)
+
+
+def pictured(path: Path, name: str = "") -> bool:
+    """Say whether there is a picture of a file's first plate, as quickly as `quick`."""
+    kind, plate, (head, _) = _first_plate(path, name)
+    if thumbnails.find(head)[0]:
+        return True
+    return kind is FileKind.THREEMF and any(
+        map(thumbnails.from_picture, container.pictures(path, plate))
+    )
+
+
+def _first_plate(path: Path, name: str) -> tuple[FileKind, int, tuple[bytes, bytes]]:
+    """Return what a file is, and its first plate with its begin and its end."""
+    kind = container.detect(path, name or path.name)
+    plate = container.plates(path, kind)[0]
+    if kind is FileKind.GCODE:
+        return kind, plate, ends(path)
+    with container.opened(path, kind, plate) as file:
+        return kind, plate, (file.read(_QUICK), b"")
 
 
 def analyse(path: Path, name: str, work: Path, limit: int = container.LIMIT) -> Report:
