@@ -8,7 +8,7 @@ from unittest.mock import patch
 
 from homeassistant.config_entries import SOURCE_USER, ConfigEntryState, FlowType
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.data_entry_flow import FlowResultType, InvalidData
 import pytest
 
 from custom_components.printfarm.const import DOMAIN
@@ -287,13 +287,40 @@ async def test_change_while_printing(home: Home) -> None:
         form["flow_id"], {"name": "Eva", "model": "large", "speed": 0}
     )
     assert form["errors"] == {"base": "fabricator_printing"}
+    form = await manager.async_configure(
+        form["flow_id"],
+        {"name": "Eva", "model": "marlin_2", "speed": 100, "standby": "bed"},
+    )
+    assert form["errors"] == {"base": "fabricator_printing"}
     result = await manager.async_configure(
-        form["flow_id"], {"name": "Eva", "model": "marlin_2", "speed": 100}
+        form["flow_id"],
+        {"name": "Eva", "model": "marlin_2", "speed": 100, "standby": "off"},
     )
     assert result["type"] is FlowResultType.ABORT
     await home.hass.async_block_till_done()
     assert home.view("Eva").name == "Eva"
     assert (await home.job(job.id)).status is JobStatus.PRINTING
+
+
+async def test_standby(home: Home) -> None:
+    """What stays warm is chosen in the form; who does not choose keeps nothing warm."""
+    form = await _reconfigure(home, "Ada")
+    manager = home.hass.config_entries.subentries
+    same = {"name": "Ada", "model": "marlin_2", "speed": 100}
+    with pytest.raises(InvalidData):
+        await manager.async_configure(form["flow_id"], same | {"standby": "hot"})
+    await manager.async_configure(form["flow_id"], same | {"standby": "warm"})
+    subentry = home.entry.subentries[home.key("Ada")]
+    assert subentry.data["standby"] == "warm"
+    form = await _reconfigure(home, "Ada")
+    suggested = {
+        str(key): (key.description or {}).get("suggested_value")
+        for key in form["data_schema"].schema
+    }
+    assert suggested["standby"] == "warm"
+    await manager.async_configure(form["flow_id"], same)
+    assert "standby" not in subentry.data
+    await home.hass.async_block_till_done()
 
 
 async def test_change_port(home: Home) -> None:

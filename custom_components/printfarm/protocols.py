@@ -18,9 +18,10 @@ from homeassistant.helpers.selector import (
     SerialPortSelector,
     TextSelector,
 )
+from homeassistant.helpers.typing import VolDictType
 import probatio
 
-from .const import CONF_BAUDRATE, CONF_SPEED
+from .const import CONF_BAUDRATE, CONF_SPEED, CONF_STANDBY
 from .fabricators.interface import FabricatorError
 from .fabricators.marlin.probe import probe
 from .fabricators.virtual.board import DEFAULT_MODEL, PROFILES
@@ -30,6 +31,18 @@ from .fields import whole
 BAUDRATES = ("250000", "115200", "500000", "1000000", "230400", "57600")
 # No serial port counts faster than 32 bits.
 _BAUDRATE = whole(1, 2**32 - 1)
+
+_STANDBY_OFF = "off"
+_STANDBY: VolDictType = {
+    probatio.Required(CONF_STANDBY, default=_STANDBY_OFF): SelectSelector(
+        SelectSelectorConfig(
+            options=[_STANDBY_OFF, "bed", "warm"],
+            translation_key="standby",
+            mode=SelectSelectorMode.DROPDOWN,
+        )
+    )
+}
+"""What stays warm where a print that was cut off waits for somebody to go on with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +62,12 @@ async def _nothing_to_try(options: Mapping[str, Any]) -> None:
     """A machine that exists only here is always there."""
 
 
+def _standby(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep what is not the default: who never chose has chosen that."""
+    chosen = given[CONF_STANDBY]
+    return {} if chosen == _STANDBY_OFF else {CONF_STANDBY: chosen}
+
+
 def _marlin_options(given: Mapping[str, Any]) -> dict[str, Any]:
     """Read port and baud rate, which may have been typed in."""
     port = given[CONF_PORT].strip()
@@ -58,7 +77,7 @@ def _marlin_options(given: Mapping[str, Any]) -> dict[str, Any]:
         baudrate = _BAUDRATE(str(given[CONF_BAUDRATE]))
     except probatio.Invalid as error:
         raise FabricatorError("baudrate_invalid") from error
-    return {CONF_PORT: port, CONF_BAUDRATE: baudrate}
+    return {CONF_PORT: port, CONF_BAUDRATE: baudrate} | _standby(given)
 
 
 async def _try_marlin(options: Mapping[str, Any]) -> None:
@@ -84,12 +103,16 @@ PROTOCOLS: Mapping[str, ProtocolForm] = {
                         min=0, max=1000, step=1, mode=NumberSelectorMode.BOX
                     )
                 ),
+                **_STANDBY,
             }
         ),
-        options=lambda given: {
-            CONF_MODEL: given[CONF_MODEL],
-            CONF_SPEED: given[CONF_SPEED],
-        },
+        options=lambda given: (
+            {
+                CONF_MODEL: given[CONF_MODEL],
+                CONF_SPEED: given[CONF_SPEED],
+            }
+            | _standby(given)
+        ),
         probe=_nothing_to_try,
         field_of={"name_missing": CONF_NAME},
     ),
@@ -105,6 +128,7 @@ PROTOCOLS: Mapping[str, ProtocolForm] = {
                         mode=SelectSelectorMode.DROPDOWN,
                     )
                 ),
+                **_STANDBY,
             }
         ),
         options=_marlin_options,
