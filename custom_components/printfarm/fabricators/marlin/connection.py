@@ -42,6 +42,7 @@ class Connection:
         self,
         name: str,
         open_port: OpenPort,
+        engine: Engine,
         *,
         release: Callable[[], None],
         reopens: bool,
@@ -49,7 +50,7 @@ class Connection:
         on_state: Callable[[MachineState], None],
     ) -> None:
         """Keep how to connect; opens nothing."""
-        self.engine = Engine()
+        self.engine = engine
         self.closing = asyncio.Event()
         self._name = name
         self._open_port = open_port

@@ -7,12 +7,13 @@ any -> CANCELLING
 
 from collections import deque
 from collections.abc import Iterable
+from dataclasses import replace
 from functools import partial
 
-from . import parking
+from . import checkpoint, parking
 from .answers import Action, Busy
 from .commands import ASKS_HOST, INTERRUPTIBLE, WAITS_FOR_PERSON, code
-from .events import Ending, RunEnded, RunPaused, RunResumed, RunStarted
+from .events import Ending, Mark, RunEnded, RunPaused, RunResumed, RunStarted
 from .modal import Modal
 from .session import Phase, Session
 from .wire import Kind, Line
@@ -61,6 +62,8 @@ class Course:
         self._backlog.clear()
         self.modal = self.modal.begin()
         self._rest = None
+        if self._link.tape is not None:
+            self._link.tape.clear()
         self.count_from_zero(now)
 
     def count_from_zero(self, now: float) -> None:
@@ -279,16 +282,19 @@ class Course:
 
     def _abandoned(self, ending: RunEnded) -> None:
         """The next print finds the modes that its slicer expects."""
-        if self.modal.moved:
-            self.forget()
+        moved = self.modal.moved
         self.end(ending)
+        if moved:
+            self.forget()
 
     def forget(self) -> None:
         """The board has its modes of the beginning."""
         self.modal = Modal()
 
     def end(self, ending: RunEnded) -> None:
-        """The run is over; nothing of it is left."""
+        """The run is over; nothing of it is left but how far it came."""
+        if ending.ending is Ending.FAILED and self.sent_file_line:
+            ending = replace(ending, mark=self.mark())
         self._stop_feeding()
         self._link.feed.clear()
         self._backlog.clear()
@@ -299,6 +305,24 @@ class Course:
         self._session.abandon_script()
         self._session.phase = Phase.READY
         self._session.events.append(ending)
+
+    def mark(self) -> Mark:
+        """How far the print has come, and what it takes to go on from there."""
+        session, link = self._session, self._link
+        # What others asked for is answered by whoever looks next.
+        link.answered = self.account()
+        targets = {name: target for name, target in session.targets.items() if target}
+        return Mark(
+            self.position,
+            {
+                "modal": checkpoint.modal_to_json(self.modal),
+                "z": self.modal.z,
+                "targets": {**targets},
+                "numbered": link.numbered[0],
+                "lines": [[*line] for line in link.file_lines(checkpoint.LINES)],
+                "parked": checkpoint.rest_to_json(self._rest),
+            },
+        )
 
 
 def _asks_host(command: bytes) -> bool:

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from dataclasses import replace
 from itertools import count
 import logging
-from time import monotonic
+from pathlib import Path
+from time import monotonic, time
 from typing import override
 
 from ..interface import (
     Capabilities,
+    Checkpoint,
     EventListener,
     Fabricator,
     FabricatorConfig,
@@ -25,10 +27,12 @@ from ..interface import (
 from . import view
 from .connection import Connection
 from .console import checked, heating
+from .engine import Engine
 from .events import (
     Ending,
     Event,
     Fault,
+    Mark,
     Notification,
     Prompt,
     Ready,
@@ -44,6 +48,7 @@ from .events import (
 from .port import OpenPort, SerialPort
 from .session import Phase
 from .stream import Stream
+from .tape import Tape
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -77,6 +82,9 @@ class MarlinFabricator(Fabricator):
         on_event: EventListener,
         *,
         open_port: OpenPort | None = None,
+        tape: Tape | None = None,
+        lost: Checkpoint | None = None,
+        log_path: Path | None = None,
     ) -> None:
         """Keep how to connect; opens nothing."""
         super().__init__(config, on_snapshot, on_event)
@@ -90,6 +98,7 @@ class MarlinFabricator(Fabricator):
         self._connection = Connection(
             config.name,
             open_port,
+            Engine(tape),
             release=release,
             reopens=reopens,
             on_turn=self._turn,
@@ -167,12 +176,18 @@ class MarlinFabricator(Fabricator):
         result: Result | None = None,
         reason: str | None = None,
         text: str | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> MachineEvent:
         """Hand out an event, after the snapshot that goes with it."""
         self._refresh(state=self._connection.state)
         run = self._stream.task.run if self._stream is not None else None
         event = MachineEvent(
-            type=kind, run=run, result=result, reason=reason, text=text
+            type=kind,
+            run=run,
+            result=result,
+            reason=reason,
+            text=text,
+            checkpoint=checkpoint,
         )
         self._announce(event)
         return event
@@ -272,6 +287,7 @@ class MarlinFabricator(Fabricator):
             result=result,
             reason=reason,
             text=ending.text,
+            checkpoint=self._checkpoint(stream, ending.mark),
         )
         self._stream = None
 
@@ -310,6 +326,22 @@ class MarlinFabricator(Fabricator):
         if self._ended is not None and self._ended.run == run:
             return self._ended
         return await super().outcome(run)
+
+    # What outlives a print that is cut off
+
+    @override
+    def checkpoint(self) -> Checkpoint | None:
+        """How far the print has come; None before its first line was sent."""
+        if self._stream is None:
+            return None
+        return self._checkpoint(self._stream, self._engine.mark())
+
+    def _checkpoint(self, stream: Stream, mark: Mark | None) -> Checkpoint | None:
+        """Put to it when it was and which file: what lies before is read there."""
+        if mark is None:
+            return None
+        data = {**mark.data, "file": str(stream.task.gcode)}
+        return Checkpoint(position=mark.position, at=time(), data=data)
 
     # Single commands
 

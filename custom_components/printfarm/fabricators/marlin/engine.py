@@ -35,10 +35,11 @@ from .commands import INTERRUPTIBLE, LONG, URGENT, code
 from .complaint import Complaint
 from .course import PREPARED, Course
 from .dialog import Dialog
-from .events import Ending, Event, Fault, Firmware, Reply, RunEnded, Silent
+from .events import Ending, Event, Fault, Firmware, Mark, Reply, RunEnded, Silent
 from .greeting import Greeting
 from .link import LinkBroken
 from .session import ANSWERING, Phase, Session
+from .tape import Tape
 from .wire import Auxiliary, Kind, LineBuffer
 
 POLL_INTERVAL = 5.0
@@ -50,14 +51,15 @@ START_TRIES = 3
 class Engine:
     """One board, from the first hello to the end of a print."""
 
-    def __init__(self) -> None:
-        """Start without a connection."""
+    def __init__(self, tape: Tape | None = None) -> None:
+        """Start without a connection; each file line is noted on the tape."""
         self.fault: str | None = None
         """Why the firmware has stopped, in its own words."""
         self.heard_anything = False
         self._session = Session()
         self._course = Course(self._session)
         self._link = self._session.link
+        self._link.tape = tape
         self._lines = LineBuffer()
         self._complaint: Complaint | None = None
         self._greeting = Greeting(
@@ -112,6 +114,12 @@ class Engine:
     def moved(self) -> bool:
         """Whether the print has made its first move."""
         return self._course.modal.moved
+
+    def mark(self) -> Mark | None:
+        """How far the print has come; None before its first line was sent."""
+        if not self.running or not self.sent_file_line:
+            return None
+        return self._course.mark()
 
     @property
     def heard(self) -> float | None:

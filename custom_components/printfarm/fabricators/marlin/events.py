@@ -1,8 +1,10 @@
 """What the engine tells whoever drives it."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
 
+from ..interface import JsonValue
 from .answers import Reading
 
 
@@ -75,12 +77,22 @@ class RunResumed:
 
 
 @dataclass(frozen=True, slots=True)
+class Mark:
+    """A checkpoint without the time of day, which the engine does not know."""
+
+    position: int
+    data: Mapping[str, JsonValue]
+
+
+@dataclass(frozen=True, slots=True)
 class RunEnded:
     """The run is over; `reason` and `text` say why it failed."""
 
     ending: Ending
     reason: str | None = None
     text: str | None = None
+    mark: Mark | None = field(default=None, compare=False)
+    """How far a run came that was cut off."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,20 @@ class Link:
         return self._in_flight[0] if self._in_flight else None
 
     @property
+    def numbered(self) -> tuple[int, int]:
+        """Last line number that was answered, and last one that was given out."""
+        return self._answered_through, self._sent
+
+    def file_lines(self, last: int) -> list[tuple[int, int]]:
+        """Give number and offset of the last lines of the file that left, in order."""
+        lines = [
+            (line.number or 0, line.offset)
+            for line in self._history
+            if line.kind is Kind.FILE
+        ]
+        return lines[-last:]
+
+    @property
     def timeout(self) -> float:
         """Seconds of silence that are allowed now."""
         return BUSY_TIMEOUT if self.busy_known else ANSWER_TIMEOUT

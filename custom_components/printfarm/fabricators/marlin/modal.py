@@ -10,6 +10,7 @@ import re
 from .commands import code
 
 _FEEDRATE = re.compile(rb"F\s*(\d+\.?\d*)")
+_HEIGHT = re.compile(rb"Z\s*(-?(?:\d+\.?\d*|\.\d+))")
 _FAN = re.compile(rb"P(\d+)")
 _SPEED = re.compile(rb"S(\d+\.?\d*)")
 _MOVES = frozenset({b"G0", b"G1", b"G2", b"G3", b"G5"})
@@ -33,6 +34,11 @@ class Modal:
     homed: bool = False
     moved: bool = False
     extruded: bool = False
+    z: float = 0.0
+    """Height that was named last, as the file wrote it: it says when a layer is done."""
+    speed_factor: bytes | None = None
+    flow_factor: bytes | None = None
+    """M220 and M221 in %, the file's or somebody else's."""
 
     def copy(self) -> Modal:
         """Keep this moment."""
@@ -40,7 +46,14 @@ class Modal:
 
     def begin(self) -> Modal:
         """What is left of it when the next print begins."""
-        return Modal(self.positioning, self.inches, self.feedrate, self.tool)
+        return Modal(
+            self.positioning,
+            self.inches,
+            self.feedrate,
+            self.tool,
+            speed_factor=self.speed_factor,
+            flow_factor=self.flow_factor,
+        )
 
     def apply(self, command: bytes) -> None:
         """Take note of one command that the firmware has accepted."""
@@ -60,6 +73,10 @@ class Modal:
                 self.homed = True
             case b"M106" | b"M107":
                 self._fan(name, command)
+            case b"M220" if speed := _SPEED.search(command):
+                self.speed_factor = speed[1]
+            case b"M221" if flow := _SPEED.search(command):
+                self.flow_factor = flow[1]
             case _ if name.startswith(b"T"):
                 self.tool = name
 
@@ -69,6 +86,9 @@ class Modal:
             self.feedrate = feedrate[1]
         if not self.extruded and b"E" in command:
             self.extruded = True
+        if b"Z" in command and (height := _HEIGHT.search(command)):
+            named = float(height[1])
+            self.z = self.z + named if b"G91" in self.positioning else named
 
     def _fan(self, name: bytes, command: bytes) -> None:
         fan = _FAN.search(command)

@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Mapping
+from pathlib import Path
 
 from ..interface import (
+    Checkpoint,
     EventListener,
     FabricatorConfig,
     FabricatorError,
@@ -11,6 +13,7 @@ from ..interface import (
 )
 from ..marlin.driver import MarlinFabricator
 from ..marlin.port import ProtocolFactory
+from ..marlin.tape import Tape
 from .bench import open_board
 from .board import DEFAULT_MODEL, PROFILES, Faults
 
@@ -27,9 +30,21 @@ class VirtualFabricator(MarlinFabricator):
         config: FabricatorConfig,
         on_snapshot: SnapshotListener,
         on_event: EventListener,
+        *,
+        tape: Tape | None = None,
+        lost: Checkpoint | None = None,
+        log_path: Path | None = None,
     ) -> None:
         """Keep the options; the board is built when it is first connected to."""
-        super().__init__(config, on_snapshot, on_event, open_port=self._open)
+        super().__init__(
+            config,
+            on_snapshot,
+            on_event,
+            open_port=self._open,
+            tape=tape,
+            lost=lost,
+            log_path=log_path,
+        )
 
     async def _open(
         self, factory: ProtocolFactory
