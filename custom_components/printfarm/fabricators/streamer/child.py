@@ -1,0 +1,169 @@
+"""The streaming process: how it comes, what it is made of, and how it goes."""
+
+import argparse
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+import gc
+import json
+import logging
+import os
+from pathlib import Path
+import signal
+import sys
+import tempfile
+
+# Not ours to use, and heavy to have: serialx brings it along where it finds it.
+sys.modules.setdefault("aioesphomeapi", None)  # type: ignore[arg-type]
+
+from ..marlin.driver import MarlinFabricator  # noqa: E402
+from ..virtual.driver import VirtualFabricator  # noqa: E402
+from . import messages  # noqa: E402
+from .host import Host  # noqa: E402
+from .linger import Linger  # noqa: E402
+from .lock import Lock, TakenError  # noqa: E402
+from .machine import Factory  # noqa: E402
+from .output import log_to  # noqa: E402
+from .program import BROKEN, KINDS, LINGER, TAKEN  # noqa: E402
+from .server import Server, discard  # noqa: E402
+from .shelf import Shelf, secret, write_json  # noqa: E402
+
+_LOGGER = logging.getLogger(__name__)
+
+FACTORIES: Mapping[str, Factory] = {
+    "marlin": MarlinFabricator,
+    "virtual": VirtualFabricator,
+}
+"""The drivers that run here, by protocol."""
+SWITCH_INTERVAL = 0.0005
+"""Seconds that a thread which reads a file may keep the interpreter from a nozzle."""
+NICENESS = -5
+
+
+class Child:
+    """One process: its socket and its machines."""
+
+    def __init__(
+        self, folder: Path, kind: str, release: str, linger: float, lock: Lock
+    ) -> None:
+        """Keep what it was started with. Raises `OSError`."""
+        self._folder = folder
+        self._about = folder / "about.json"
+        self._release = release
+        self._lock = lock
+        self._stopping = asyncio.Event()
+        self._server = Server(secret(folder), release, on_client=self._look)
+        self._shelf = Shelf(folder)
+        self._host = Host(
+            self._shelf,
+            {key: FACTORIES[key] for key, own in KINDS.items() if own == kind},
+            release,
+            self._server.tell,
+            on_busy=self._look,
+            on_quit=self._stopping.set,
+        )
+        self._linger = Linger(linger, self._needed, self._stopping.set)
+
+    def _needed(self) -> bool:
+        return self._server.connected or self._host.busy
+
+    def _look(self) -> None:
+        self._linger.look()
+
+    async def live(self) -> None:
+        """Serve until told to stop, or until nobody needs it any more."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stopping.set)
+        self._tidy()
+        await self._host.load()
+        path = await self._server.listen(self._folder, self._host)
+        write_json(
+            self._about,
+            {
+                "pid": os.getpid(),
+                "release": self._release,
+                "speaks": [messages.OLDEST, messages.NEWEST],
+                "socket": str(path),
+            },
+        )
+        _LOGGER.info("Release %s listens on %s", self._release, path)
+        gc.collect()
+        gc.freeze()
+        self._linger.look()
+        try:
+            await self._stopping.wait()
+        finally:
+            await self._leave()
+
+    async def _leave(self) -> None:
+        _LOGGER.info("Ending")
+        self._linger.stop()
+        self._server.stop_listening()
+        await self._host.close()
+        self._about.unlink(missing_ok=True)
+        # Whoever waits for our end may start the next one as soon as we hang up.
+        self._lock.release()
+        await self._server.close()
+        self._shelf.close()
+
+    def _tidy(self) -> None:
+        """Remove the socket of a process that was killed."""
+        with suppress(OSError, ValueError, KeyError, TypeError):
+            discard(Path(json.loads(self._about.read_bytes())["socket"]))
+        self._about.unlink(missing_ok=True)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Be the streaming process, and give its exit code."""
+    options = _options(arguments)
+    os.umask(0o077)
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    folder = options.folder / "streamer" / options.kind
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        lock = Lock(folder / "lock")
+    except TakenError:
+        return TAKEN
+    except OSError as error:
+        print(f"{folder}: {error}", file=sys.stderr)  # noqa: T201 - no log yet
+        return BROKEN
+    try:
+        log = log_to(folder / "log")
+    except OSError as error:
+        print(f"{folder}: {error}", file=sys.stderr)  # noqa: T201 - no log yet
+        return BROKEN
+    try:
+        return _run(folder, options, lock)
+    finally:
+        log.stop()
+
+
+def _run(folder: Path, options: argparse.Namespace, lock: Lock) -> int:
+    with suppress(PermissionError):
+        os.nice(NICENESS)
+    sys.setswitchinterval(SWITCH_INTERVAL)
+    # What a thread asks for later is looked up now: the code on disk may be replaced.
+    tempfile.gettempdir()
+
+    async def live() -> None:
+        child = Child(folder, options.kind, options.release, options.linger, lock)
+        await child.live()
+
+    try:
+        with asyncio.Runner() as runner:
+            runner.run(live())
+    except OSError:
+        _LOGGER.exception("The folder cannot be used")
+        return BROKEN
+    return 0
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser("printfarm-streamer")
+    parser.add_argument("--folder", type=Path, required=True, help="of the farm")
+    parser.add_argument("--kind", choices=sorted(set(KINDS.values())), required=True)
+    parser.add_argument("--release", required=True)
+    parser.add_argument("--linger", type=float, default=LINGER, metavar="SECONDS")
+    return parser.parse_args(arguments)

@@ -1,0 +1,363 @@
+"""One machine of the streaming process: its driver, its story, and who hears of it."""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import replace
+import logging
+from time import time
+from typing import Any, Protocol
+
+from ..interface import (
+    Capabilities,
+    Checkpoint,
+    EventListener,
+    Fabricator,
+    FabricatorConfig,
+    FabricatorError,
+    MachineEvent,
+    MachineEventType,
+    Result,
+    Snapshot,
+    SnapshotListener,
+    StartOutcome,
+    Task,
+)
+from ..marlin.tape import Tape
+from . import messages, story
+from .shelf import Keeper
+
+_LOGGER = logging.getLogger(__name__)
+
+SNAPSHOT_INTERVAL = 0.25
+"""Seconds that lie at least between two snapshots which differ by what creeps along."""
+LOOK_INTERVAL = 0.5
+"""Seconds between two looks at how far a print has come."""
+BROKEN_PAUSE = 5.0
+"""Seconds before a driver that broke is run again."""
+CLOSE_WITHIN = 7.0
+"""Seconds that a driver gets to let go of its machine in an orderly way."""
+
+type Tell = Callable[[str, Mapping[str, Any]], bool]
+"""Sends a message about a machine to the client. False: it cannot take more now."""
+
+
+class Factory(Protocol):
+    """Makes the driver of one protocol."""
+
+    def __call__(
+        self,
+        config: FabricatorConfig,
+        on_snapshot: SnapshotListener,
+        on_event: EventListener,
+        *,
+        tape: Tape | None = None,
+        lost: Checkpoint | None = None,
+    ) -> Fabricator:
+        """Make a driver; it connects to nothing yet."""
+
+
+class Machine:
+    """What the host knows of one fabricator.
+
+    Snapshots are told as they change, the merely creeping ones at most every
+    `SNAPSHOT_INTERVAL`; events at once, after the snapshot that goes with them. The
+    end of a run is told once it is on disk, and nothing is told before it meanwhile.
+    """
+
+    def __init__(
+        self,
+        config: FabricatorConfig,
+        keeper: Keeper,
+        tape: Tape,
+        tell: Tell,
+        on_busy: Callable[[], None],
+    ) -> None:
+        """Keep what belongs to it; `open` makes the driver."""
+        self.config = config
+        self.keeper = keeper
+        self._tape = tape
+        self._tell = tell
+        self._on_busy = on_busy
+        self._driver: Fabricator | None = None
+        self._running: asyncio.Task[None] | None = None
+        self._storing: asyncio.Task[None] | None = None
+        """Brings the end of the run to disk; nothing is told meanwhile."""
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._attached = False
+        self._told: Snapshot | None = None
+        self._told_capabilities: Capabilities | None = None
+        self._flushing: asyncio.TimerHandle | asyncio.Handle | None = None
+        self._looking: asyncio.TimerHandle | None = None
+
+    def open(self, factory: Factory) -> None:
+        """Make the driver and let it run."""
+        self._driver = factory(
+            self.config,
+            self._on_snapshot,
+            self._on_event,
+            tape=self._tape,
+            lost=self.keeper.story.lost,
+        )
+        self._running = asyncio.create_task(
+            self._run(self._driver), name=f"run {self.config.name}"
+        )
+
+    @property
+    def driver(self) -> Fabricator:
+        """The driver."""
+        assert self._driver is not None
+        return self._driver
+
+    @property
+    def under_way(self) -> bool:
+        """Whether a run has no end yet that is on disk."""
+        return self.keeper.story.open or self._storing is not None
+
+    def rename(self, config: FabricatorConfig) -> None:
+        """Take over a configuration that differs by the name at most."""
+        self.config = self.driver.config = config
+
+    async def _run(self, driver: Fabricator) -> None:
+        """Keep the driver at work, even if it breaks."""
+        while True:
+            try:
+                await driver.run()
+            except Exception:
+                _LOGGER.exception("%s: the driver broke", self.config.name)
+            else:
+                return
+            self._end_anyway("driver_error")
+            await asyncio.sleep(BROKEN_PAUSE)
+
+    # A run
+
+    async def start(self, task: Task) -> StartOutcome:
+        """Begin a run, unless this one was begun before."""
+        known = self.keeper.story
+        if known.run == task.run:
+            return story.became(known)
+        if self.under_way:
+            return StartOutcome.REFUSED
+        self._tape.clear()
+        self.keeper.story = story.begun(task, time())
+        self._on_busy()
+        outcome = StartOutcome.UNKNOWN
+        try:
+            if not await self.keeper.try_save():
+                outcome = StartOutcome.REFUSED
+                return outcome
+            try:
+                outcome = await self.driver.start(task)
+            except FabricatorError:
+                outcome = StartOutcome.REFUSED
+                raise
+            return outcome
+        finally:
+            self._started(task.run, outcome)
+
+    def _started(self, run: int, outcome: StartOutcome) -> None:
+        """Close the story of a run that was not seen to start."""
+        now = self.keeper.story
+        if now.run != run or not now.open or outcome is StartOutcome.STARTED:
+            return
+        self.keeper.story = story.unstarted(now, outcome, time())
+        self._spawn(self.keeper.save_surely())
+        self._on_busy()
+
+    def _look(self) -> None:
+        """Keep how far the print has come, now and then."""
+        self._looking = None
+        known = self.keeper.story
+        if not known.open or self._driver is None:
+            return
+        now = self._driver.checkpoint()
+        if (
+            now is not None
+            and not self.keeper.writing
+            and story.worth_keeping(known.checkpoint, now)
+        ):
+            self._keep_checkpoint(now)
+        self._look_later()
+
+    def _look_later(self) -> None:
+        if self._looking is None:
+            loop = asyncio.get_running_loop()
+            self._looking = loop.call_later(LOOK_INTERVAL, self._look)
+
+    def _keep_checkpoint(self, checkpoint: Checkpoint) -> None:
+        self.keeper.change(checkpoint=checkpoint)
+        self._spawn(self.keeper.try_save())
+
+    # What the driver says
+
+    def _on_event(self, event: MachineEvent) -> None:
+        event = replace(event, at=time()) if event.at is None else event
+        now = self.keeper.story
+        if event.type is MachineEventType.ENDED:
+            if now.open and event.run == now.run:
+                self._ended(event)
+            return
+        if now.open and event.run == now.run:
+            self._edge(event)
+        if self._attached and self._storing is None:
+            self._flush()
+            self._tell_event(event)
+        else:
+            self.keeper.story = story.noted(self.keeper.story, event)
+            self._spawn(self.keeper.try_save())
+
+    def _edge(self, event: MachineEvent) -> None:
+        """See how far the print is whenever it starts, stops or goes on."""
+        if event.type is MachineEventType.STARTED:
+            self.keeper.change(started_at=event.at)
+            self._look_later()
+        checkpoint = self.driver.checkpoint()
+        if checkpoint is not None:
+            self.keeper.change(checkpoint=checkpoint)
+        self._spawn(self.keeper.try_save())
+
+    def _ended(self, event: MachineEvent) -> None:
+        self.keeper.change(end=event)
+        self._storing = self._spawn(self._store_end())
+
+    async def _store_end(self) -> None:
+        await self.keeper.save_surely()
+        self._storing = None
+        self._on_busy()
+        if self._attached:
+            self._deliver(self._take_events())
+
+    def _end_anyway(self, reason: str) -> None:
+        """End a run whose driver will not do it."""
+        now = self.keeper.story
+        if not now.open:
+            return
+        checkpoint = None
+        if self._driver is not None:
+            with suppress(Exception):
+                checkpoint = self._driver.checkpoint()
+        self._ended(
+            MachineEvent(
+                type=MachineEventType.ENDED,
+                run=now.run,
+                result=Result.FAILED,
+                reason=reason,
+                at=time(),
+                checkpoint=checkpoint or now.checkpoint,
+            )
+        )
+
+    # Who hears of it
+
+    async def take_events(self) -> tuple[MachineEvent, ...]:
+        """Give what nobody was told yet; it is never given again."""
+        taken = self._take_events()
+        if taken:
+            await self.keeper.try_save()
+        return taken
+
+    def _take_events(self) -> tuple[MachineEvent, ...]:
+        taken = self.keeper.story.events
+        if taken:
+            self.keeper.change(events=())
+        return taken
+
+    def attach(self, taken: tuple[MachineEvent, ...], told: Snapshot) -> None:
+        """A client listens from now on; it was given this snapshot."""
+        self._attached = True
+        self._told = told
+        self._told_capabilities = self.driver.capabilities
+        self._deliver((*taken, *self._take_events()))
+
+    def detach(self) -> None:
+        """The client is gone."""
+        self._attached = False
+
+    def _deliver(self, events: tuple[MachineEvent, ...]) -> None:
+        """Tell what has waited, and the end of the run last."""
+        end = self.keeper.story.announced
+        if self._storing is not None:
+            end = None
+        self._flush()
+        for event in (*events, *(() if end is None else (end,))):
+            self._tell_event(event)
+
+    def _tell_event(self, event: MachineEvent) -> None:
+        self._tell(self.config.key, {"event": messages.event_to_json(event)})
+
+    def _on_snapshot(self, snapshot: Snapshot) -> None:
+        if not self._attached:
+            return
+        told = self._told
+        turned = (
+            told is None or told.state is not snapshot.state or told.run != snapshot.run
+        )
+        loop = asyncio.get_running_loop()
+        if turned:
+            # Soon, not at once: the end of a run that comes with it goes first to disk.
+            self._stop_flushing()
+            self._flushing = loop.call_soon(self._flush)
+        elif self._flushing is None:
+            self._flushing = loop.call_later(SNAPSHOT_INTERVAL, self._flush)
+
+    def _flush(self) -> None:
+        """Tell the newest snapshot, and what the machine can do, if they changed."""
+        self._stop_flushing()
+        if not self._attached or self._storing is not None:
+            return
+        snapshot, capabilities = self.driver.snapshot, self.driver.capabilities
+        key = self.config.key
+        if capabilities != self._told_capabilities:
+            self._told_capabilities = capabilities
+            self._tell(
+                key, {"capabilities": messages.capabilities_to_json(capabilities)}
+            )
+        if snapshot == self._told:
+            return
+        if self._tell(key, {"snapshot": messages.snapshot_to_json(snapshot)}):
+            self._told = snapshot
+        else:
+            loop = asyncio.get_running_loop()
+            self._flushing = loop.call_later(SNAPSHOT_INTERVAL, self._flush)
+
+    def _stop_flushing(self) -> None:
+        if self._flushing is not None:
+            self._flushing.cancel()
+            self._flushing = None
+
+    # The end
+
+    async def close(self) -> None:
+        """Let go of the machine; a run ends, and its end is stored."""
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN):
+                await self.driver.close()
+        except TimeoutError:
+            _LOGGER.warning("%s: letting go takes too long", self.config.name)
+        except Exception:
+            _LOGGER.exception("%s: cannot let go", self.config.name)
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+        self._end_anyway("stopped")
+        if self._looking is not None:
+            self._looking.cancel()
+
+    async def stored(self) -> None:
+        """Wait until everything that is to be kept is on disk."""
+        while self._tasks:
+            await asyncio.wait(self._tasks)
+
+    def abandon(self) -> None:
+        """Nothing is told or stored any more."""
+        self._stop_flushing()
+        self._attached = False
+        for task in self._tasks:
+            task.cancel()
+
+    def _spawn[T](self, work: Any) -> asyncio.Task[T]:
+        task: asyncio.Task[T] = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
