@@ -39,7 +39,7 @@ class WireLog:
         r"""Give time of day, direction and text of each line, oldest first.
 
         A line has the time at which its first byte went by. Bytes that are no text
-        are written as `\\x..`.
+        are written as `\x..`.
         """
         offset = time() - monotonic()
         buffers = {">": LineBuffer(), "<": LineBuffer()}
