@@ -6,6 +6,7 @@ from random import Random
 from custom_components.printfarm.fabricators.interface import Fabricator, Result
 from custom_components.printfarm.fabricators.marlin.engine import Engine
 from custom_components.printfarm.fabricators.marlin.events import Event, RunEnded
+from custom_components.printfarm.fabricators.marlin.parking import Standby
 from custom_components.printfarm.fabricators.marlin.session import Phase
 from custom_components.printfarm.fabricators.virtual.board import (
     PROFILES,
@@ -36,12 +37,13 @@ class Bench:
         faults: Faults | None = None,
         chunk: Random | None = None,
         batch: int = 64,
+        standby: Standby = Standby.OFF,
     ) -> None:
         """Power the board up and connect."""
         self.board = Board(PROFILES[profile], faults=faults)
         self.executed: list[str] = []
         self.board.executed = self._note
-        self.engine = Engine()
+        self.engine = Engine(standby=standby)
         self.events: list[Event] = []
         self.now = 0.0
         self.mute = False

@@ -284,7 +284,7 @@ async def test_close_ends_a_print_safely(shop: Shop, tmp_path: Path) -> None:
     (end,) = shop.told(ENDED)
     assert (end.result, end.reason) == (Result.FAILED, "stopped")
     assert shop.fabricator.snapshot.state is MachineState.OFFLINE
-    assert {"M104 S0", "M140 S0", "M84"} <= set(shop.executed)
+    assert {"M104 S0", "M140 S0", "M84 S0"} <= set(shop.executed)
     assert shop.cable.is_closing()
     assert await shop.fabricator.start(_task()) is StartOutcome.REFUSED
 

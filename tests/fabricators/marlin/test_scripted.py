@@ -394,7 +394,7 @@ def test_temperatures_apart_from_their_ok() -> None:
 def test_last_words(talk: Talk) -> None:
     """A heat-up is cut short before the heaters are switched off."""
     talk.begin("M109 S200")
-    assert talk.engine.heaters_off() == b"M108\nM104 S0\nM140 S0\nM107\n"
+    assert talk.engine.stand_by() == b"M108\nM104 S0\nM140 S0\nM107\n"
 
 
 def test_pause_without_position(talk: Talk) -> None:

@@ -155,13 +155,38 @@ def test_abandon() -> None:
     """Up and off, and the modes are those that a slicer expects."""
     relative = [b"G21", b"G91", b"M83"]
     end = [b"G21", b"G90", b"M82", b"M84"]
-    assert parking.abandon(0.0, retract=False) == [*relative, *end]
-    assert parking.abandon(2.5, retract=True) == [
+    assert parking.abandon((0.0, 0.0, 0.0), 0.0) == [*relative, *end]
+    assert parking.abandon((-5.0, 7.5, 2.5), 2.0) == [
         *relative,
         b"G1 E-2.00 F2400",
         b"G1 Z2.50 F600",
+        b"G1 X-5.00 Y7.50 F6000",
         *end,
     ]
+
+
+@pytest.mark.parametrize(
+    ("option", "tools", "commands"),
+    [
+        ("off", 1, [b"M104 S0", b"M140 S0", b"M107"]),
+        ("None", 1, [b"M104 S0", b"M140 S0", b"M107"]),
+        ("bed", 1, [b"M104 S0", b"M107"]),
+        ("bed", 2, [b"M104 T0 S0", b"M104 T1 S0", b"M107"]),
+        ("warm", 1, [b"M104 T0 S150", b"M107"]),
+        ("warm", 3, [b"M104 T0 S150", b"M104 T2 S90", b"M104 T1 S0", b"M107"]),
+    ],
+)
+def test_stand_by(option: str, tools: int, commands: list[bytes]) -> None:
+    """What was chosen stays warm, and never more than the print had it."""
+    targets = {"T0": 210.0, "B": 60.0} | ({"T2": 90.0} if tools == 3 else {})
+    chosen = parking.standby(option)
+    assert parking.stand_by(chosen, Modal(), targets, tools) == commands
+
+
+def test_stand_by_cools_a_chamber() -> None:
+    """The chamber goes off with the rest."""
+    commands = parking.stand_by(parking.Standby.OFF, Modal(), {"C": 50.0}, 1)
+    assert b"M141 S0" in commands
 
 
 @pytest.mark.parametrize(

@@ -120,6 +120,7 @@ def rest_to_json(rest: Rest | None) -> JsonValue:
         "move": [*rest.move],
         "retracted": rest.retracted,
         "targets": dict(rest.targets),
+        "hold": rest.hold,
     }
 
 
@@ -135,6 +136,7 @@ def rest_from_json(data: Mapping[str, Any] | None) -> Rest | None:
         (x, y, z),
         data["retracted"],
         dict(data["targets"]),
+        data["hold"],
     )
 
 

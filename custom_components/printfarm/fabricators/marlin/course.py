@@ -27,8 +27,8 @@ BACKLOG = 2000
 class Course:
     """What is under way with a file. Sends by way of the session."""
 
-    def __init__(self, session: Session) -> None:
-        """Start with nothing to print."""
+    def __init__(self, session: Session, standby: parking.Standby) -> None:
+        """Start with nothing to print; `standby` says how a stopped print is left."""
         self.position = 0
         """Byte offset in the file behind the last accepted line."""
         self.sent_file_line = False
@@ -46,6 +46,13 @@ class Course:
         self._held_by: Line | None = None
         self._going_on = False
         """Answer whatever the machine asks, so that it goes on."""
+        self._standby = standby
+        self._stopping: RunEnded | None = None
+        """What to say once the head stands aside."""
+        self._returning = False
+        """The head is on its way back to the print."""
+        self._targets: dict[str, float] | None = None
+        """Temperatures of the print, once they are not those of the machine any more."""
 
     @property
     def hungry(self) -> bool:
@@ -61,7 +68,8 @@ class Course:
         self.sent_file_line = self._started = self._complete = False
         self._backlog.clear()
         self.modal = self.modal.begin()
-        self._rest = None
+        self._rest = self._stopping = self._targets = None
+        self._returning = False
         if self._link.tape is not None:
             self._link.tape.clear()
         self.count_from_zero(now)
@@ -151,14 +159,32 @@ class Course:
         self._link.pump(now)
 
     def _park(self, _now: float) -> None:
-        session = self._session
-        targets = {name: target for name, target in session.targets.items() if target}
-        self._rest = parking.rest(
-            self.modal, session.position, session.firmware, targets, session.nozzle
-        )
-        session.perform(parking.leave(self._rest), self._parked)
+        self._rest = self._aside()
+        self._session.perform(parking.leave(self._rest), self._parked)
 
-    def _parked(self, _now: float) -> None:
+    def _aside(self) -> parking.Rest:
+        session = self._session
+        return parking.rest(
+            self.modal,
+            session.position,
+            session.firmware,
+            self._temperatures,
+            session.nozzle,
+        )
+
+    @property
+    def _temperatures(self) -> dict[str, float]:
+        """Targets of the print, those that are on."""
+        if self._targets is not None:
+            return self._targets
+        return {
+            name: target for name, target in self._session.targets.items() if target
+        }
+
+    def _parked(self, now: float) -> None:
+        if self._stopping is not None:
+            self._stand_by(now)
+            return
         self._session.phase = Phase.PAUSED
         self._session.events.append(RunPaused(*self._reason))
 
@@ -177,12 +203,17 @@ class Course:
             )
 
     def _return(self, rest: parking.Rest, _now: float) -> None:
+        self._returning = True
         commands = parking.come_back(rest, self.modal, self._session.position)
         self._session.perform(commands, partial(self._returned, rest))
 
     def _returned(self, rest: parking.Rest, now: float) -> None:
         self.modal = rest.modal.copy()
         self._rest = None
+        self._returning = False
+        if self._stopping is not None:
+            self._leave_for_good(now)
+            return
         self._feed(now)
         self._session.events.append(RunResumed())
 
@@ -250,35 +281,93 @@ class Course:
         if not session.running or session.phase is Phase.CANCELLING:
             return
         session.phase = Phase.CANCELLING
+        self._drop_file()
+        self._cut_short(now)
+        commands = parking.cool(
+            self.modal, self._tools, chamber=session.can("CHAMBER_TEMPERATURE")
+        )
+        session.position = None
+        session.perform([*commands, b"M114"], partial(self._abandon, ending))
+
+    @property
+    def _tools(self) -> int:
+        firmware = self._session.firmware
+        return (firmware and firmware.extruders) or 1
+
+    def _drop_file(self) -> None:
         self._stop_feeding()
         self._link.feed.clear()
         self._backlog.clear()
         self._complete = True
+
+    def _cut_short(self, now: float) -> None:
+        """Let nothing wait any more for heat or for a person."""
         head = self._link.head
         name = code(head.command) if head is not None else b""
         self._going_on = self._held or name in WAITS_FOR_PERSON
         self._held, self._held_by = False, None
         if name in INTERRUPTIBLE:
             self._link.urgent(b"M108", now)
-        commands = parking.cool(
-            self.modal,
-            (session.firmware and session.firmware.extruders) or 1,
-            chamber=session.can("CHAMBER_TEMPERATURE"),
-        )
-        session.position = None
-        session.perform([*commands, b"M114"], partial(self._abandon, ending))
 
     def _abandon(self, ending: RunEnded, _now: float) -> None:
-        """Get off the print, as far up as there is room."""
+        """Get off the print, as far up and aside as is known to be safe."""
         session, modal, rest = self._session, self.modal, self._rest
-        up = parking.lift(modal, session.position, session.firmware)
+        leave = [b"M84"]
         if rest is not None and rest.position is not None and session.position:
-            aside = rest.position.z + rest.move[2] - session.position.z
-            up = round(max(0.0, min(up, aside)), 2)
-        hot = (session.nozzle or 0.0) >= parking.EXTRUDE_MINIMUM
-        retract = modal.extruded and hot and rest is None
-        leave = parking.abandon(up, retract=retract) if modal.moved else [b"M84"]
+            up = parking.lift(modal, session.position, session.firmware)
+            away = rest.position.z + rest.move[2] - session.position.z
+            up = round(max(0.0, min(up, away)), 2)
+            leave = parking.abandon((0.0, 0.0, up), 0.0)
+        elif modal.moved or modal.homed:
+            aside = self._aside()
+            leave = parking.abandon(aside.move, aside.retracted)
         session.perform([*leave, b"M400", b"M105"], lambda _: self._abandoned(ending))
+
+    def stop(self, ending: RunEnded, now: float) -> None:
+        """End early, so that the print can be taken up again: park, then stand by.
+
+        Heaters first: there may be little time. A print that is all but done goes on.
+        """
+        session = self._session
+        phase = session.phase
+        if not session.running or phase in {Phase.CANCELLING, Phase.FINISHING}:
+            return
+        self._stopping = ending
+        self._targets = self._temperatures
+        self._drop_file()
+        if phase is Phase.PAUSING or self._returning:
+            return
+        session.phase = Phase.CANCELLING
+        self._cut_short(now)
+        if self._rest is not None:
+            self._stand_by(now)
+        else:
+            self._leave_for_good(now)
+
+    def _leave_for_good(self, _now: float) -> None:
+        session = self._session
+        session.phase = Phase.CANCELLING
+        session.position = None
+        session.perform([*self.standing_by(), b"M114"], self._park_for_good)
+
+    def _park_for_good(self, now: float) -> None:
+        self._rest = self._aside()
+        commands = [*parking.leave(self._rest), b"M105"]
+        self._session.perform(commands, self._stopped)
+
+    def _stand_by(self, _now: float) -> None:
+        self._session.phase = Phase.CANCELLING
+        commands = [*self.standing_by(), b"M400", b"M105"]
+        self._session.perform(commands, self._stopped)
+
+    def _stopped(self, _now: float) -> None:
+        if self._stopping is not None:
+            self.end(self._stopping)
+
+    def standing_by(self) -> list[bytes]:
+        """Commands that leave the machine as it was chosen."""
+        targets = self._rest.targets if self._rest is not None else self._temperatures
+        return parking.stand_by(self._standby, self.modal, targets, self._tools)
 
     def _abandoned(self, ending: RunEnded) -> None:
         """The next print finds the modes that its slicer expects."""
@@ -295,12 +384,9 @@ class Course:
         """The run is over; nothing of it is left but how far it came."""
         if ending.ending is Ending.FAILED and self.sent_file_line:
             ending = replace(ending, mark=self.mark())
-        self._stop_feeding()
-        self._link.feed.clear()
-        self._backlog.clear()
-        self._complete = True
-        self._rest = None
-        self._held = self._going_on = False
+        self._drop_file()
+        self._rest = self._stopping = self._targets = None
+        self._held = self._going_on = self._returning = False
         self._held_by = None
         self._session.abandon_script()
         self._session.phase = Phase.READY
@@ -308,16 +394,15 @@ class Course:
 
     def mark(self) -> Mark:
         """How far the print has come, and what it takes to go on from there."""
-        session, link = self._session, self._link
+        link = self._link
         # What others asked for is answered by whoever looks next.
         link.answered = self.account()
-        targets = {name: target for name, target in session.targets.items() if target}
         return Mark(
             self.position,
             {
                 "modal": checkpoint.modal_to_json(self.modal),
                 "z": self.modal.z,
-                "targets": {**targets},
+                "targets": {**self._temperatures},
                 "numbered": link.numbered[0],
                 "lines": [[*line] for line in link.file_lines(checkpoint.LINES)],
                 "parked": checkpoint.rest_to_json(self._rest),

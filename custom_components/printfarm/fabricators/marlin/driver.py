@@ -45,6 +45,7 @@ from .events import (
     Silent,
     Temperatures,
 )
+from .parking import standby
 from .port import OpenPort, SerialPort
 from .session import Phase
 from .stream import Stream
@@ -54,8 +55,8 @@ _LOGGER = logging.getLogger(__name__)
 
 REPORT_INTERVAL = 0.25
 """Seconds between two looks at what merely creeps along: position, temperatures."""
-CLOSE_GRACE = 5.0
-"""Seconds that a print gets for its safe end when we have to go."""
+CLOSE_GRACE = 7.0
+"""Seconds that a print gets to be parked when we have to go."""
 _RESULTS = {
     Ending.COMPLETED: Result.COMPLETED,
     Ending.CANCELLED: Result.CANCELLED,
@@ -98,7 +99,7 @@ class MarlinFabricator(Fabricator):
         self._connection = Connection(
             config.name,
             open_port,
-            Engine(tape),
+            Engine(tape, standby(str(config.options.get("standby")))),
             release=release,
             reopens=reopens,
             on_turn=self._turn,
@@ -249,7 +250,7 @@ class MarlinFabricator(Fabricator):
         """A block of the file was read; an empty one is its end."""
         if fault is not None:
             ending = RunEnded(Ending.FAILED, "file_error", fault)
-            self._connection.do(lambda now: self._engine.cancel(now, ending))
+            self._connection.do(lambda now: self._engine.stop(now, ending))
         else:
             self._connection.do(
                 lambda now: self._engine.supply(commands, now, complete=not commands)
@@ -380,18 +381,18 @@ class MarlinFabricator(Fabricator):
 
     @override
     async def close(self) -> None:
-        """Let go of the port. A print is ended first: nobody would watch its heaters."""
+        """Let go of the port. A print is parked first: nobody would watch its heaters."""
         connection = self._connection
         connection.closing.set()
         if self._engine.running and connection.open:
             stopped = RunEnded(Ending.FAILED, "stopped")
-            connection.do(lambda now: self._engine.cancel(now, stopped))
+            connection.do(lambda now: self._engine.stop(now, stopped))
             if (stream := self._stream) is not None:
                 try:
                     async with asyncio.timeout(CLOSE_GRACE):
                         await stream.closed.wait()
                 except TimeoutError:
-                    connection.write(self._engine.heaters_off())
+                    connection.write(self._engine.stand_by())
         await connection.close()
 
 

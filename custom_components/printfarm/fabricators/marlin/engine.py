@@ -51,13 +51,21 @@ START_TRIES = 3
 class Engine:
     """One board, from the first hello to the end of a print."""
 
-    def __init__(self, tape: Tape | None = None) -> None:
-        """Start without a connection; each file line is noted on the tape."""
+    def __init__(
+        self,
+        tape: Tape | None = None,
+        standby: parking.Standby = parking.Standby.OFF,
+    ) -> None:
+        """Start without a connection.
+
+        Each file line is noted on the tape; `standby` says how a machine is left whose
+        print was stopped.
+        """
         self.fault: str | None = None
         """Why the firmware has stopped, in its own words."""
         self.heard_anything = False
         self._session = Session()
-        self._course = Course(self._session)
+        self._course = Course(self._session, standby)
         self._link = self._session.link
         self._link.tape = tape
         self._lines = LineBuffer()
@@ -247,11 +255,14 @@ class Engine:
         self._course.resume(now)
         return self.upkeep(now)
 
-    def cancel(
-        self, now: float, ending: RunEnded = RunEnded(Ending.CANCELLED)
-    ) -> bytes:
+    def cancel(self, now: float) -> bytes:
         """Drop the rest and leave the machine cold. `RunEnded` follows."""
-        self._course.cancel(ending, now)
+        self._course.cancel(RunEnded(Ending.CANCELLED), now)
+        return self.upkeep(now)
+
+    def stop(self, now: float, ending: RunEnded) -> bytes:
+        """Park and stand by, for somebody to go on later. `RunEnded` follows."""
+        self._course.stop(ending, now)
         return self.upkeep(now)
 
     def send(self, token: object, command: bytes, now: float) -> bytes:
@@ -270,12 +281,13 @@ class Engine:
             self._link.steady = False
         return self.upkeep(now)
 
-    def heaters_off(self) -> bytes:
+    def stand_by(self) -> bytes:
         """Last words before the connection is closed, whatever is going on."""
         head = self._link.head
         if head is not None and code(head.command) in INTERRUPTIBLE:
             self._link.blind(b"M108")
-        self._cool()
+        for command in self._course.standing_by():
+            self._link.blind(command)
         return self._link.take_output()
 
     # Hearing

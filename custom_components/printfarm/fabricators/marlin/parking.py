@@ -5,6 +5,7 @@ while M114 rounds positions to a hundredth.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from .answers import PositionReport
 from .events import Firmware
@@ -25,6 +26,27 @@ LIFT_FEEDRATE = 600
 TRAVEL_FEEDRATE = 6000
 ROUNDING = 0.02
 """mm by which two reports of the same place may differ."""
+WARM = 150.0
+"""°C at which a nozzle is soon hot again, and neither drips nor burns what is in it."""
+HOLD = b"M84 S0"
+"""The motors stay on, however long nothing moves: else the head could be pushed away."""
+RELEASE = b"M84 S120"
+"""They go off again after two idle minutes, as Marlin comes."""
+
+
+class Standby(StrEnum):
+    """What stays warm on a machine whose print was cut off."""
+
+    OFF = "off"
+    BED = "bed"
+    """The bed, so that the part does not come off."""
+    WARM = "warm"
+    """The bed, and the nozzle a little."""
+
+
+def standby(option: str) -> Standby:
+    """Read the option; what nobody has chosen is off."""
+    return Standby(option) if option in Standby else Standby.OFF
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +60,8 @@ class Rest:
     retracted: float
     targets: dict[str, float]
     """°C by heater name (`T0`, `B`, `C`), those that are on."""
+    hold: bool = False
+    """Whether the motors were told to stay on."""
 
 
 def rest(
@@ -55,14 +79,15 @@ def rest(
     x = y = z = 0.0
     low = firmware.minimum if firmware else None
     high = firmware.maximum if firmware else None
-    if modal.moved:
+    if modal.moved or modal.homed:
         z = lift(modal, position, firmware)
     if modal.homed and position is not None and low is not None and high is not None:
         x = round(low[0] + MARGIN - position.x, 2)
         y = round(high[1] - MARGIN - position.y, 2)
     hot = nozzle is not None and nozzle >= EXTRUDE_MINIMUM
     retract = RETRACT if modal.extruded and hot else 0.0
-    return Rest(modal.copy(), position, (x, y, z), retract, targets)
+    hold = firmware is not None and "Marlin" in firmware.name
+    return Rest(modal.copy(), position, (x, y, z), retract, targets, hold)
 
 
 def lift(
@@ -78,15 +103,23 @@ def lift(
 
 def leave(parked: Rest) -> list[bytes]:
     """Commands that bring the head aside."""
-    x, y, z = parked.move
+    commands = _aside(parked.move, parked.retracted)
+    if parked.hold:
+        commands.append(HOLD)
+    return [*commands, *modes(parked.modal), b"M400"]
+
+
+def _aside(move: tuple[float, float, float], retract: float) -> list[bytes]:
+    """Pull back, lift, and only then go across: that leaves no string and no scratch."""
+    x, y, z = move
     commands = [b"G21", b"G91", b"M83"]
-    if parked.retracted:
-        commands.append(b"G1 E%.2f F%d" % (-parked.retracted, RETRACT_FEEDRATE))
+    if retract:
+        commands.append(b"G1 E%.2f F%d" % (-retract, RETRACT_FEEDRATE))
     if z:
         commands.append(b"G1 Z%.2f F%d" % (z, LIFT_FEEDRATE))
     if x or y:
         commands.append(b"G1 X%.2f Y%.2f F%d" % (x, y, TRAVEL_FEEDRATE))
-    return [*commands, *modes(parked.modal), b"M400"]
+    return commands
 
 
 def reheat(parked: Rest, now: dict[str, float]) -> list[bytes]:
@@ -132,35 +165,58 @@ def come_back(
     commands += modes(parked.modal)
     if parked.modal.feedrate is not None:
         commands.append(b"G1 F" + parked.modal.feedrate)
+    if parked.hold:
+        commands.append(RELEASE)
     return commands
 
 
 def cool(modal: Modal, tools: int, *, chamber: bool) -> list[bytes]:
     """Commands that switch off every heater and fan of an abandoned print."""
-    commands = [b"M104 S0"]
-    if tools > 1:
-        commands = [b"M104 T%d S0" % tool for tool in range(tools)]
-    commands.append(b"M140 S0")
-    if chamber:
-        commands.append(b"M141 S0")
-    fans = modal.fans or [b"0"]
     return [
-        *commands,
-        *(b"M107 P%b" % fan if fan != b"0" else b"M107" for fan in fans),
+        *_nozzles_off(tools),
+        b"M140 S0",
+        *([b"M141 S0"] if chamber else []),
+        *_fans_off(modal),
     ]
 
 
-def abandon(up: float, *, retract: bool) -> list[bytes]:
-    """Commands that lift the head off an abandoned print and leave it still.
+def stand_by(
+    chosen: Standby, modal: Modal, targets: dict[str, float], tools: int
+) -> list[bytes]:
+    """Commands that leave a machine whose print may be taken up again.
 
-    `up` is in mm, 0 where it stands aside already.
+    `targets` are those of the print, by heater name.
     """
-    commands = [b"G21", b"G91", b"M83"]
-    if retract:
-        commands.append(b"G1 E%.2f F%d" % (-RETRACT, RETRACT_FEEDRATE))
-    if up:
-        commands.append(b"G1 Z%.2f F%d" % (up, LIFT_FEEDRATE))
-    return [*commands, *modes(Modal()), b"M84"]
+    if chosen is Standby.OFF:
+        return cool(modal, tools, chamber="C" in targets)
+    commands = _nozzles_off(tools)
+    if chosen is Standby.WARM:
+        warm = {
+            name: min(target, WARM)
+            for name, target in targets.items()
+            if name[0] == "T"
+        }
+        left = [name for name in map("T{}".format, range(tools)) if name not in warm]
+        commands = [_heat(name, target, wait=False) for name, target in warm.items()]
+        commands += [_heat(name, 0.0, wait=False) for name in left]
+    return [*commands, *_fans_off(modal)]
+
+
+def _nozzles_off(tools: int) -> list[bytes]:
+    if tools > 1:
+        return [b"M104 T%d S0" % tool for tool in range(tools)]
+    return [b"M104 S0"]
+
+
+def _fans_off(modal: Modal) -> list[bytes]:
+    return [
+        b"M107 P%b" % fan if fan != b"0" else b"M107" for fan in modal.fans or [b"0"]
+    ]
+
+
+def abandon(move: tuple[float, float, float], retract: float) -> list[bytes]:
+    """Commands that take the head off an abandoned print and leave it still."""
+    return [*_aside(move, retract), *modes(Modal()), b"M84"]
 
 
 HEATERS_OFF = (b"M104 S0", b"M140 S0", b"M107")
