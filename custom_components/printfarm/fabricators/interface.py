@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import ClassVar
 
 
 class MachineState(StrEnum):
@@ -240,6 +241,9 @@ class Fabricator(ABC):
     Methods raise `FabricatorError`. Listeners are called in the loop, in order, and
     the snapshot is updated before the event that goes with it is handed out.
     """
+
+    outlives_host: ClassVar[bool] = False
+    """Whether a run goes on by itself when our host ends."""
 
     def __init__(
         self,

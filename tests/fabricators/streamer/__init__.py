@@ -1,0 +1,1 @@
+"""Tests of the streaming process and of both its ends."""
