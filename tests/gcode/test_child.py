@@ -10,6 +10,7 @@ from typing import Any
 from custom_components.printfarm import gcode
 from custom_components.printfarm.gcode.child import describe
 from custom_components.printfarm.gcode.serial import (
+    moment_from_json,
     plate_from_json,
     plate_to_json,
     report_from_json,
@@ -72,3 +73,33 @@ def test_words_of_another_version_are_left_out(tmp_path: Path) -> None:
     }
     again = plate_from_json(json.loads(json.dumps(stored)))
     assert again == replace(plate, flags=(gcode.Flag.TRUNCATED,), time_source=None)
+
+
+def run_replay(path: Path, position: int) -> dict[str, Any]:
+    """Run the other program as the farm's worker does."""
+    program = (
+        "import sys; sys.path.append(sys.argv.pop(1)); "
+        "from gcode.child import main_replay; main_replay()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", program, PACKAGE, path, str(position)],
+        check=True,
+        capture_output=True,
+    )
+    return dict(json.loads(done.stdout))
+
+
+def test_the_replay_tells_what_the_function_does() -> None:
+    """What a file has set up comes whole out of the process."""
+    path = FIXTURES / "two_tools.gcode"
+    moment = gcode.replay(path, 18_000)
+    assert moment_from_json(run_replay(path, 18_000)) == moment
+    assert moment.tool == "T1"
+
+
+def test_the_replay_tells_what_it_cannot_follow(tmp_path: Path) -> None:
+    """By name and place; a missing file by its error number."""
+    path = tmp_path / "part.gcode"
+    path.write_text("G28\nG55\n")
+    assert run_replay(path, 8) == {"unknowable": "G55", "offset": 4}
+    assert run_replay(tmp_path / "none.gcode", 8)["errno"] == 2

@@ -21,6 +21,8 @@ from .model import (
     Thumbnail,
     TimeSource,
 )
+from .moment import Moment, ReplayError
+from .replay import replay
 from .thumbnails import to_png
 
 __all__ = [
@@ -31,10 +33,12 @@ __all__ = [
     "FileKind",
     "Flag",
     "LayerIndex",
+    "Moment",
     "Plate",
     "Position",
     "Refusal",
     "RefusedError",
+    "ReplayError",
     "Report",
     "StaleIndexError",
     "Thumbnail",
@@ -43,6 +47,7 @@ __all__ = [
     "detect",
     "pictured",
     "quick",
+    "replay",
     "to_png",
     "unpack",
 ]

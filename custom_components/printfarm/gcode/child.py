@@ -1,4 +1,4 @@
-"""The analysis as a program of its own: reads one file, writes one line of JSON.
+"""The reading of files as a program of its own: one file in, one line of JSON out.
 
 Started by the farm's worker with only this package on its path, so that neither Home
 Assistant nor the farm is loaded for it.
@@ -13,7 +13,9 @@ from typing import Any
 
 from .analyse import analyse
 from .model import RefusedError, Report
-from .serial import plate_to_json
+from .moment import ReplayError
+from .replay import replay
+from .serial import moment_to_json, plate_to_json
 
 _POLITE = 10
 
@@ -26,6 +28,19 @@ def main() -> None:
         answer = describe(analyse(Path(path), name, Path(work)))
     except RefusedError as err:
         answer = {"refused": err.reason.value, "detail": err.detail}
+    except OSError as err:
+        answer = {"errno": err.errno or 0, "detail": err.strerror or str(err)}
+    json.dump(answer, sys.stdout)
+
+
+def main_replay() -> None:
+    """Follow `PATH` up to byte `POSITION` and print what it has set up."""
+    path, position = sys.argv[1:3]
+    os.nice(_POLITE)
+    try:
+        answer = moment_to_json(replay(Path(path), int(position)))
+    except ReplayError as err:
+        answer = {"unknowable": err.command, "offset": err.offset}
     except OSError as err:
         answer = {"errno": err.errno or 0, "detail": err.strerror or str(err)}
     json.dump(answer, sys.stdout)

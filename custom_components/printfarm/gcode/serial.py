@@ -21,6 +21,7 @@ from .model import (
     Thumbnail,
     TimeSource,
 )
+from .moment import Moment
 
 
 def plate_to_json(plate: Analysis) -> dict[str, Any]:
@@ -71,6 +72,24 @@ def report_from_json(answer: Mapping[str, Any]) -> Report:
             )
             for picture in answer["thumbnails"]
         ),
+    )
+
+
+def moment_to_json(moment: Moment) -> dict[str, Any]:
+    """Turn what a file has set up into what `json` can write."""
+    return asdict(moment)
+
+
+def moment_from_json(answer: Mapping[str, Any]) -> Moment:
+    """Turn it back."""
+    known = _known(Moment, answer)
+    return Moment(
+        **known
+        | {
+            name: tuple(known[name])
+            for name in ("positioning", "setup")
+            if name in known
+        }
     )
 
 

@@ -13,7 +13,7 @@ from .machine import Machine, Moves
 from .model import Box
 from .planner import Planner
 from .slicers import Slicer
-from .words import CHUNK, Floats, Ints, chunks, split
+from .words import CHUNK, Floats, Ints, chunks, split, without_mark
 
 
 @dataclass(slots=True)
@@ -79,7 +79,7 @@ def walk(
     with path.open("rb") as file:
         for chunk in chunks(file, chunk_size):
             if not size:
-                chunk = _without_mark(chunk)
+                chunk = without_mark(chunk)
             words = split(chunk)
             moves = machine.follow(words)
             finder.follow(chunk, size, words, moves)
@@ -105,12 +105,6 @@ def walk(
         layers=finder.layers(slicer.mark if slicer else None),
         index=rows.index,
     )
-
-
-def _without_mark(chunk: bytes) -> bytes:
-    """Blank a byte order mark: its bytes stay, so that offsets do."""
-    mark = b"\xef\xbb\xbf"
-    return b"   " + chunk[3:] if chunk.startswith(mark) else chunk
 
 
 @dataclass(slots=True)

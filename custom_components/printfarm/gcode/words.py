@@ -109,6 +109,12 @@ def chunks(stream: BinaryIO, size: int = CHUNK) -> Iterator[bytes]:
         yield rest
 
 
+def without_mark(chunk: bytes) -> bytes:
+    """Blank a file's byte order mark: its bytes stay, so that offsets do."""
+    mark = b"\xef\xbb\xbf"
+    return b"   " + chunk[3:] if chunk.startswith(mark) else chunk
+
+
 def split(chunk: bytes) -> Words:
     """Split whole lines into commands and their parameters."""
     if b"(" in chunk:
