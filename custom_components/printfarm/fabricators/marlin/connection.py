@@ -10,7 +10,9 @@ from time import monotonic
 from ..interface import FabricatorError, MachineState
 from . import view
 from .engine import Engine
+from .hotpath import heat
 from .port import OpenPort, Port, hang_up
+from .wirelog import WireLog
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -51,6 +53,7 @@ class Connection:
     ) -> None:
         """Keep how to connect; opens nothing."""
         self.engine = engine
+        self.wire = WireLog()
         self.closing = asyncio.Event()
         self._name = name
         self._open_port = open_port
@@ -123,6 +126,7 @@ class Connection:
             return
         self._transport = transport
         self._greeting_since = None
+        heat(transport, self.engine, self.wire, self.attend)
         now = self._opened = monotonic()
         self.write(self.engine.open(now))
         self.attend(now)
@@ -169,6 +173,7 @@ class Connection:
         """Send bytes, if anybody is there."""
         if data and self._transport is not None and not self._transport.is_closing():
             self._transport.write(data)
+            self.wire.sent(monotonic(), data)
 
     def do(self, deed: Callable[[float], bytes]) -> None:
         """Let the engine do something now, and see to what follows."""
@@ -186,8 +191,9 @@ class Connection:
         """The hot path: an answer in, the next line out, the rest afterwards."""
         now = monotonic()
         engine = self.engine
-        if out := engine.receive(data, now):
-            self.write(out)
+        out = engine.receive(data, now)
+        self.write(out)
+        self.wire.heard(now, data)
         if engine.wants_upkeep:
             self.attend(now)
 
