@@ -12,6 +12,7 @@ from pathlib import Path
 import signal
 import sys
 import tempfile
+import threading
 
 # Not ours to use, and heavy to have: serialx brings it along where it finds it.
 sys.modules.setdefault("aioesphomeapi", None)  # type: ignore[arg-type]
@@ -20,6 +21,7 @@ from ..marlin.driver import MarlinFabricator  # noqa: E402
 from ..virtual.driver import VirtualFabricator  # noqa: E402
 from . import messages  # noqa: E402
 from .host import Host  # noqa: E402
+from .hot import new_event_loop  # noqa: E402
 from .linger import Linger  # noqa: E402
 from .lock import Lock, TakenError  # noqa: E402
 from .machine import Factory  # noqa: E402
@@ -38,6 +40,8 @@ FACTORIES: Mapping[str, Factory] = {
 SWITCH_INTERVAL = 0.0005
 """Seconds that a thread which reads a file may keep the interpreter from a nozzle."""
 NICENESS = -5
+END_WITHIN = 12.0
+"""Seconds after which the process ends, whatever is left to be done."""
 
 
 class Child:
@@ -98,6 +102,10 @@ class Child:
 
     async def _leave(self) -> None:
         _LOGGER.info("Ending")
+        # A thread may hang on a disk that does not answer.
+        goodbye = threading.Timer(END_WITHIN, os._exit, (0,))
+        goodbye.daemon = True
+        goodbye.start()
         self._linger.stop()
         self._server.stop_listening()
         await self._host.close()
@@ -123,6 +131,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         folder.chmod(0o700)
+        for path in folder.iterdir():
+            path.chmod(0o600)
         lock = Lock(folder / "lock")
     except TakenError:
         return TAKEN
@@ -141,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run(folder: Path, options: argparse.Namespace, lock: Lock) -> int:
-    with suppress(PermissionError):
+    with suppress(OSError):
         os.nice(NICENESS)
     sys.setswitchinterval(SWITCH_INTERVAL)
     # What a thread asks for later is looked up now: the code on disk may be replaced.
@@ -152,7 +162,7 @@ def _run(folder: Path, options: argparse.Namespace, lock: Lock) -> int:
         await child.live()
 
     try:
-        with asyncio.Runner() as runner:
+        with asyncio.Runner(loop_factory=new_event_loop) as runner:
             runner.run(live())
     except OSError:
         _LOGGER.exception("The folder cannot be used")

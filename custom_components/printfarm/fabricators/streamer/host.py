@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 import logging
 from time import time
 from typing import Any
@@ -16,13 +17,13 @@ from ..interface import (
 )
 from . import messages
 from .machine import Factory, Machine, Tell
-from .shelf import LONGEST_KEY, Keeper, Shelf
+from .shelf import Keeper, Shelf
 from .story import widowed
 
 _LOGGER = logging.getLogger(__name__)
 
-PARK_WITHIN = 8.0
-"""Seconds that all machines get together to end safely when the process must go."""
+STORE_WITHIN = 1.0
+"""Seconds that the end of a print gets to be stored once its machine has to go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Host:
         self._keepers: dict[str, Keeper] = {}
         self._machines: dict[str, Machine] = {}
         self._changing: dict[str, asyncio.Lock] = {}
+        self._closing = False
 
     async def load(self) -> None:
         """Take over the stories of the process before us, which is dead."""
@@ -63,9 +65,9 @@ class Host:
             keeper = self._keepers[key] = Keeper(self._shelf, key, story)
             if story.open:
                 _LOGGER.warning("%s: run %s was cut off", key, story.run)
-                entries = self._shelf.tape(key).entries()
-                keeper.story = widowed(story, entries, time())
-                await keeper.save_surely()
+                tape = await self._shelf.on_disk(partial(self._shelf.tape, key))
+                keeper.story = widowed(story, tape.entries(), time())
+                await keeper.try_save()
 
     @property
     def busy(self) -> bool:
@@ -76,8 +78,6 @@ class Host:
         """A new client is there: it has added nothing yet."""
         for machine in self._machines.values():
             machine.detach()
-        for keeper in self._keepers.values():
-            keeper.fresh = False
 
     async def perform(self, op: object, key: object, args: Mapping[str, Any]) -> Answer:
         """Do what a client asks for.
@@ -86,11 +86,13 @@ class Host:
         `ValueError` or `TypeError` where the request makes no sense.
         """
         if not isinstance(op, str):
-            raise FabricatorError("unknown_op", repr(op))
+            raise FabricatorError("unknown_op")
         if key is None and (common := _OF_THE_PROCESS.get(op)) is not None:
             return common(self, args)
         if not isinstance(key, str) or op not in _OF_A_MACHINE:
             raise FabricatorError("unknown_op", op)
+        if self._closing:
+            raise FabricatorError("not_connected")
         return await _OF_A_MACHINE[op](self, key, args)
 
     # The process
@@ -107,7 +109,7 @@ class Host:
                 "file": machine.keeper.story.task.get("name"),
                 "progress": _progress(machine),
             }
-            for machine in self._machines.values()
+            for machine in self._all()
             if machine.under_way
         ]
 
@@ -124,8 +126,8 @@ class Host:
 
     async def _add(self, key: str, args: Mapping[str, Any]) -> Answer:
         config = replace(messages.config_from_json(args["config"]), key=key)
-        if not key or len(key) > LONGEST_KEY:
-            raise ValueError("unusable key")
+        if not isinstance(config.options, dict) or not self._shelf.takes(key):
+            raise ValueError("config")
         factory = self._factories.get(config.protocol)
         if factory is None:
             raise FabricatorError("unknown_protocol", config.protocol)
@@ -158,11 +160,9 @@ class Host:
         if keeper is None:
             keeper = self._keepers[key] = Keeper(self._shelf, key)
             await keeper.try_save()
-        try:
-            tape = await self._shelf.on_disk(lambda: self._shelf.tape(key))
-        except OSError as error:
-            raise FabricatorError("cannot_store", str(error)) from error
-        machine = Machine(config, keeper, tape, self._tell, self._on_busy)
+        tape = await self._shelf.on_disk(partial(self._shelf.tape, key))
+        log_path = self._shelf.log_path(key)
+        machine = Machine(config, keeper, tape, log_path, self._tell, self._on_busy)
         machine.open(factory)
         self._machines[key] = machine
         return machine
@@ -177,9 +177,8 @@ class Host:
 
     async def _close(self, machine: Machine) -> None:
         await machine.close()
-        await machine.stored()
+        await machine.settle(STORE_WITHIN)
         self._machines.pop(machine.config.key, None)
-        machine.abandon()
         self._on_busy()
 
     def _lock(self, key: str) -> asyncio.Lock:
@@ -187,15 +186,11 @@ class Host:
 
     async def close(self) -> None:
         """Have every print end safely and every end stored, within a bounded time."""
-        machines = list(self._machines.values())
-        try:
-            async with asyncio.timeout(PARK_WITHIN):
-                await asyncio.gather(*(machine.close() for machine in machines))
-                await asyncio.gather(*(machine.stored() for machine in machines))
-        except TimeoutError:
-            _LOGGER.error("Not every print could be ended and stored in time")
-        for machine in machines:
-            machine.abandon()
+        self._closing = True
+        await asyncio.gather(*(self._close(one) for one in self._all()))
+
+    def _all(self) -> list[Machine]:
+        return list(self._machines.values())
 
     # What one machine is told
 
@@ -241,9 +236,9 @@ class Host:
         if keeper is not None and keeper.story.run == run:
             under_way = machine is not None and machine.under_way
             return None if under_way else keeper.story.end
-        # Where nothing at all was known, another process may have printed it, or Home
-        # Assistant may be a copy of what it was once: no guess, no second start.
-        fresh = keeper is None or keeper.fresh
+        # Where nothing was ever printed here, it may have been elsewhere: before there
+        # was such a process, or on the machine that this farm was restored from.
+        fresh = keeper is None or keeper.story.run is None
         result = Result.UNKNOWN if fresh else Result.NOT_STARTED
         return MachineEvent(type=MachineEventType.ENDED, run=run, result=result)
 

@@ -1,10 +1,11 @@
 """One machine of the streaming process: its driver, its story, and who hears of it."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from dataclasses import replace
 import logging
+from pathlib import Path
 from time import time
 from typing import Any, Protocol
 
@@ -35,8 +36,11 @@ LOOK_INTERVAL = 0.5
 """Seconds between two looks at how far a print has come."""
 BROKEN_PAUSE = 5.0
 """Seconds before a driver that broke is run again."""
-CLOSE_WITHIN = 7.0
+CLOSE_WITHIN = 6.5
 """Seconds that a driver gets to let go of its machine in an orderly way."""
+
+_START_WITHIN = 0.5
+"""Seconds that a start gets to take note of that."""
 
 type Tell = Callable[[str, Mapping[str, Any]], bool]
 """Sends a message about a machine to the client. False: it cannot take more now."""
@@ -53,6 +57,7 @@ class Factory(Protocol):
         *,
         tape: Tape | None = None,
         lost: Checkpoint | None = None,
+        log_path: Path | None = None,
     ) -> Fabricator:
         """Make a driver; it connects to nothing yet."""
 
@@ -70,6 +75,7 @@ class Machine:
         config: FabricatorConfig,
         keeper: Keeper,
         tape: Tape,
+        log_path: Path,
         tell: Tell,
         on_busy: Callable[[], None],
     ) -> None:
@@ -77,11 +83,13 @@ class Machine:
         self.config = config
         self.keeper = keeper
         self._tape = tape
+        self._log_path = log_path
         self._tell = tell
         self._on_busy = on_busy
         self._driver: Fabricator | None = None
         self._running: asyncio.Task[None] | None = None
-        self._storing: asyncio.Task[None] | None = None
+        self._starting = asyncio.Lock()
+        self._storing: asyncio.Task[Any] | None = None
         """Brings the end of the run to disk; nothing is told meanwhile."""
         self._tasks: set[asyncio.Task[Any]] = set()
         self._attached = False
@@ -92,15 +100,19 @@ class Machine:
 
     def open(self, factory: Factory) -> None:
         """Make the driver and let it run."""
-        self._driver = factory(
+        self._driver = self._make(factory)
+        self._running = asyncio.create_task(
+            self._run(factory), name=f"run {self.config.name}"
+        )
+
+    def _make(self, factory: Factory) -> Fabricator:
+        return factory(
             self.config,
             self._on_snapshot,
             self._on_event,
             tape=self._tape,
             lost=self.keeper.story.lost,
-        )
-        self._running = asyncio.create_task(
-            self._run(self._driver), name=f"run {self.config.name}"
+            log_path=self._log_path,
         )
 
     @property
@@ -118,17 +130,19 @@ class Machine:
         """Take over a configuration that differs by the name at most."""
         self.config = self.driver.config = config
 
-    async def _run(self, driver: Fabricator) -> None:
-        """Keep the driver at work, even if it breaks."""
+    async def _run(self, factory: Factory) -> None:
+        """Keep a driver at work, and make another one where it breaks."""
         while True:
             try:
-                await driver.run()
+                await self.driver.run()
             except Exception:
                 _LOGGER.exception("%s: the driver broke", self.config.name)
             else:
                 return
+            await self._let_go()
             self._end_anyway("driver_error")
             await asyncio.sleep(BROKEN_PAUSE)
+            self._driver = self._make(factory)
 
     # A run
 
@@ -139,6 +153,10 @@ class Machine:
             return story.became(known)
         if self.under_way:
             return StartOutcome.REFUSED
+        async with self._starting:
+            return await self._begin(task)
+
+    async def _begin(self, task: Task) -> StartOutcome:
         self._tape.clear()
         self.keeper.story = story.begun(task, time())
         self._on_busy()
@@ -237,6 +255,8 @@ class Machine:
         if self._driver is not None:
             with suppress(Exception):
                 checkpoint = self._driver.checkpoint()
+        # It may have begun, so its end is told to whoever comes.
+        self.keeper.change(started_at=now.started_at or now.begun_at)
         self._ended(
             MachineEvent(
                 type=MachineEventType.ENDED,
@@ -253,14 +273,14 @@ class Machine:
     async def take_events(self) -> tuple[MachineEvent, ...]:
         """Give what nobody was told yet; it is never given again."""
         taken = self._take_events()
-        if taken:
-            await self.keeper.try_save()
+        await self.keeper.try_save()
         return taken
 
     def _take_events(self) -> tuple[MachineEvent, ...]:
         taken = self.keeper.story.events
         if taken:
             self.keeper.change(events=())
+            self._spawn(self.keeper.try_save())
         return taken
 
     def attach(self, taken: tuple[MachineEvent, ...], told: Snapshot) -> None:
@@ -329,7 +349,21 @@ class Machine:
     # The end
 
     async def close(self) -> None:
-        """Let go of the machine; a run ends, and its end is stored."""
+        """Let go of the machine. A run ends; `settle` waits until that is stored."""
+        await self._let_go()
+        # A start that was under way says itself what became of it.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_START_WITHIN), self._starting:
+                pass
+        if self._running is not None:
+            self._running.cancel()
+            await asyncio.wait([self._running])
+        self._end_anyway("stopped")
+        if self._looking is not None:
+            self._looking.cancel()
+            self._looking = None
+
+    async def _let_go(self) -> None:
         try:
             async with asyncio.timeout(CLOSE_WITHIN):
                 await self.driver.close()
@@ -337,27 +371,24 @@ class Machine:
             _LOGGER.warning("%s: letting go takes too long", self.config.name)
         except Exception:
             _LOGGER.exception("%s: cannot let go", self.config.name)
-        if self._running is not None:
-            self._running.cancel()
-            await asyncio.wait([self._running])
-        self._end_anyway("stopped")
-        if self._looking is not None:
-            self._looking.cancel()
 
-    async def stored(self) -> None:
-        """Wait until everything that is to be kept is on disk."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
-    def abandon(self) -> None:
-        """Nothing is told or stored any more."""
-        self._stop_flushing()
+    async def settle(self, within: float) -> None:
+        """Wait until everything is stored, but not for ever: then tell it as it is."""
+        tasks = set(self._tasks)
+        if tasks:
+            _, late = await asyncio.wait(tasks, timeout=within)
+            for task in late:
+                task.cancel()
+        if self._storing is not None:
+            _LOGGER.error("%s: the end of a print is not stored", self.config.name)
+            self._storing = None
+            if self._attached:
+                self._deliver(())
         self._attached = False
-        for task in self._tasks:
-            task.cancel()
+        self._stop_flushing()
 
-    def _spawn[T](self, work: Any) -> asyncio.Task[T]:
-        task: asyncio.Task[T] = asyncio.create_task(work)
+    def _spawn(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[Any]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task

@@ -114,9 +114,9 @@ class Server:
         try:
             version = await self._greet(reader, writer)
             await self._serve(reader, writer, version)
-        except (OSError, ValueError, RecursionError, TimeoutError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             # What was said is not repeated here: it may have been a secret.
-            _LOGGER.warning("A connection was dropped: %s", type(error).__name__)
+            _LOGGER.info("A connection was dropped: %s", type(error).__name__)
         finally:
             self._connections.discard(writer)
             writer.transport.abort()
@@ -221,7 +221,7 @@ class Server:
             return await self._performer.perform(op, request.get("key"), args)
         except FabricatorError:
             raise
-        except (LookupError, TypeError, ValueError) as error:
+        except (AttributeError, LookupError, TypeError, ValueError) as error:
             _LOGGER.warning("Cannot make sense of a request to %.40r: %r", op, error)
             raise FabricatorError("bad_request", type(error).__name__) from error
         except Exception as error:

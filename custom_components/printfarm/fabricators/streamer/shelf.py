@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+import errno
+import glob
 import json
 import logging
 import mmap
@@ -22,7 +24,8 @@ WRITERS = 4
 """Threads; a disk that is slow to sync holds up no reading of files."""
 RETRY = 1.0
 """Seconds before what could not be stored is tried again."""
-LONGEST_KEY = 100
+_LONGEST_NAME = 200
+"""Bytes in the name of a file; file systems take 255."""
 
 
 class Shelf:
@@ -54,21 +57,29 @@ class Shelf:
         return stories
 
     def tape(self, key: str) -> Tape:
-        """Open the tape of a machine, or make it. Raises `OSError`."""
+        """Open the tape of a machine, or make it. Where there can be none, say so."""
         path = self._path("tape", key, "")
-        file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
-            # Blocks of its own from the beginning: writing to a mapped file that finds
-            # none left on the disk would kill the process.
-            os.posix_fallocate(file, 0, Tape.SIZE)
-            return Tape(mmap.mmap(file, Tape.SIZE))
-        finally:
-            os.close(file)
+            return Tape(_mapped(path, Tape.SIZE))
+        except OSError as error:
+            _LOGGER.error("%s: lines are not kept on %s: %s", key, path.name, error)
+            return Tape(bytearray(Tape.SIZE))
 
     def delete(self, key: str) -> None:
         """Forget a machine."""
         self._path("run", key, ".json").unlink(missing_ok=True)
         self._path("tape", key, "").unlink(missing_ok=True)
+        log = self.log_path(key)
+        for path in self.folder.glob(f"{glob.escape(log.name)}*"):
+            path.unlink(missing_ok=True)
+
+    def log_path(self, key: str) -> Path:
+        """Say where the lines of a machine are written down when somebody asks for it."""
+        return self._path("gcode", key, ".log")
+
+    def takes(self, key: str) -> bool:
+        """Whether files can bear this key in their names."""
+        return 0 < len(quote(key, safe="")) <= _LONGEST_NAME
 
     def _path(self, kind: str, key: str, suffix: str) -> Path:
         return self.folder / f"{kind}-{quote(key, safe='')}{suffix}"
@@ -89,8 +100,25 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
     folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(folder)
+    except OSError as error:
+        # Network file systems often know no such thing for a folder.
+        if error.errno != errno.EINVAL:
+            raise
     finally:
         os.close(folder)
+
+
+def _mapped(path: Path, size: int) -> mmap.mmap:
+    """Map a file into memory; what it holds stays. Raises `OSError`."""
+    file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        # Really written, not just made longer: a mapped page for which the disk then
+        # has no room would kill the process.
+        known = os.fstat(file).st_size
+        os.pwrite(file, bytes(max(0, size - known)), known)
+        return mmap.mmap(file, size)
+    finally:
+        os.close(file)
 
 
 def secret(folder: Path) -> bytes:
@@ -122,9 +150,6 @@ class Keeper:
         """Take over a story that lies on disk, or begin without one."""
         self.key = key
         self.story = story or Story()
-        self.fresh = story is None
-        """Nothing was known of this machine when the present client came: what it did
-        before, under another process, nobody can say."""
         self._shelf = shelf
         self._saved = story
         self._writing = asyncio.Lock()
