@@ -18,8 +18,8 @@ from .modal import Modal
 from .session import Phase, Session
 from .wire import Kind, Line
 
-PREPARED = 128
-"""File lines encoded ahead."""
+PREPARED = 32
+"""File lines encoded ahead. Few at a time, because the next `ok` waits for that."""
 BACKLOG = 2000
 """File lines wanted in memory."""
 
