@@ -30,17 +30,26 @@ async def _figures(name: str, folder: Path) -> Table:
     return table
 
 
-def main() -> None:
-    """Print a table of figures per benchmark."""
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="scripts/bench")
-    parser.add_argument("names", nargs="*", choices=[[], *BENCHMARKS, STREAM])
+    names = (*BENCHMARKS, STREAM)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(names))
     parser.add_argument("--board", type=Path, help="C file of the board for stream")
     parser.add_argument("--floor", type=Path, help="C file of a host to compare with")
     options = parser.parse_args()
+    if unknown := set(options.names).difference(names):
+        parser.error(f"no such benchmark: {', '.join(sorted(unknown))}")
     if STREAM in options.names and options.board is None:
         parser.error("stream needs --board PATH/fastmarlin.c")
+    options.names = options.names or names
+    return options
+
+
+def main() -> None:
+    """Print a table of figures per benchmark."""
+    options = _options()
     console = Console()
-    for name in options.names or (*BENCHMARKS, STREAM):
+    for name in options.names:
         if name == STREAM and options.board is None:
             console.print("stream: left out, it needs --board PATH/fastmarlin.c")
             continue

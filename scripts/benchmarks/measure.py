@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+import threading
 import time
 
 
@@ -39,13 +40,17 @@ class Lag:
 
     samples: list[float] = field(default_factory=list)
 
+    @property
+    def p99(self) -> float:
+        """The 99th percentile."""
+        ordered = sorted(self.samples) or [0.0]
+        return ordered[int(0.99 * (len(ordered) - 1))]
+
     def figures(self, when: str) -> list[Figure]:
         """Give the worst and the 99th percentile."""
-        ordered = sorted(self.samples) or [0.0]
-        p99 = ordered[int(0.99 * (len(ordered) - 1))]
         return [
-            Figure(f"loop lag {when}, p99", p99, "ms"),
-            Figure(f"loop lag {when}, worst", ordered[-1], "ms"),
+            Figure(f"loop lag {when}, p99", self.p99, "ms"),
+            Figure(f"loop lag {when}, worst", max(self.samples, default=0.0), "ms"),
         ]
 
 
@@ -69,6 +74,26 @@ async def loop_lag() -> AsyncIterator[Lag]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
+
+
+@contextmanager
+def busy(*, wanted: bool) -> Iterator[None]:
+    """Keep the interpreter of this process busy on another thread."""
+    stop = threading.Event()
+
+    def work() -> None:
+        while not stop.is_set():
+            sum(range(1000))
+
+    thread = threading.Thread(target=work)
+    if wanted:
+        thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        if wanted:
+            thread.join()
 
 
 def memory(pid: int, *, most: bool = False) -> float:
