@@ -74,11 +74,13 @@ async def run(folder: Path) -> list[Figure]:
 
 
 async def _open(folder: Path) -> Farm:
+    worker = CpuWorker()
     return await Farm.open(
         storage=await open_repository(folder / "farm.db"),
         files=folder / "files",
         cache=folder / "cache",
-        analyse=CpuWorker().analyse,
+        analyse=worker.analyse,
+        replay=worker.replay,
     )
 
 

@@ -33,7 +33,7 @@ from custom_components.printfarm.store.repository import open_repository
 
 from .gcode import sliced
 from .machine import FakeFabricator
-from .rig import read_in_thread
+from .rig import read_in_thread, replay_in_thread
 
 KEYS = ("forgets", "remembers", "refuses")
 PATIENCE = 30.0
@@ -156,6 +156,7 @@ async def _open(folder: Path, diary: Diary, slow: float) -> Farm:
         files=folder / "files",
         cache=folder / "cache",
         analyse=read_in_thread,
+        replay=replay_in_thread,
         make=partial(Printer, diary=diary, slow=slow),
     )
 
@@ -268,6 +269,7 @@ def _prepared(folder: Path) -> None:
             files=folder / "files",
             cache=folder / "cache",
             analyse=read_in_thread,
+            replay=replay_in_thread,
         )
         async with farm.library.new_upload("tower.gcode") as upload:
             await upload.write(sliced())

@@ -7,6 +7,7 @@ from typing import override
 
 from custom_components.printfarm.fabricators.interface import (
     Capabilities,
+    Checkpoint,
     EventListener,
     Fabricator,
     FabricatorConfig,
@@ -81,6 +82,14 @@ class FakeFabricator(Fabricator):
         self.run_answer: Answer[None] = None
         self.runs = 0
         self.closed = False
+        self.left = False
+        self.forget_answer: Answer[None] = None
+        self.located: Answer[Checkpoint] | None = None
+        """What it says of how far a print came; what it is asked about by default."""
+        self.locating = Gate()
+        self.lines: tuple[str, ...] = ()
+        self.log_answer: Answer[None] = None
+        self.logging: bool | None = None
 
     @property
     @override
@@ -98,6 +107,12 @@ class FakeFabricator(Fabricator):
         self.log.append(("close",))
         await self.closing()
         self.closed = True
+
+    @override
+    async def leave(self) -> None:
+        self.log.append(("leave",))
+        await self.closing()
+        self.left = True
 
     @override
     async def transfer(self, task: Task) -> None:
@@ -145,13 +160,42 @@ class FakeFabricator(Fabricator):
             return answer
         return MachineEvent(type=MachineEventType.ENDED, run=run, result=answer)
 
+    @override
+    async def forget(self, run: int) -> None:
+        self.log.append(("forget", run))
+        _say(self.forget_answer)
+
+    @override
+    async def locate(self, checkpoint: Checkpoint) -> Checkpoint:
+        self.log.append(("locate", checkpoint.position))
+        await self.locating()
+        return checkpoint if self.located is None else _say(self.located)
+
+    @override
+    async def wire(self) -> tuple[str, ...]:
+        return self.lines
+
+    @override
+    async def set_gcode_log(self, on: bool) -> None:
+        self.log.append(("set_gcode_log", on))
+        _say(self.log_answer)
+        self.logging = on
+
     # What the test lets happen on the machine.
 
     @property
     def waiting(self) -> bool:
         """Whether somebody stands before a gate."""
-        gates = (self.transferring, self.starting, self.closing, self.asking)
-        return any(gate.waiting for gate in gates)
+        return any(
+            gate.waiting
+            for gate in (
+                self.transferring,
+                self.starting,
+                self.closing,
+                self.asking,
+                self.locating,
+            )
+        )
 
     @property
     def starts(self) -> list[int]:
@@ -189,10 +233,20 @@ class FakeFabricator(Fabricator):
         result: Result | None = None,
         reason: str | None = None,
         text: str | None = None,
+        at: float | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> None:
         """Tell an event."""
         self._announce(
-            MachineEvent(type=kind, run=run, result=result, reason=reason, text=text)
+            MachineEvent(
+                type=kind,
+                run=run,
+                result=result,
+                reason=reason,
+                text=text,
+                at=at,
+                checkpoint=checkpoint,
+            )
         )
 
     def end(
@@ -200,12 +254,27 @@ class FakeFabricator(Fabricator):
         result: Result = Result.COMPLETED,
         reason: str | None = None,
         text: str | None = None,
+        checkpoint: Checkpoint | None = None,
     ) -> int | None:
         """Come to the end of what it prints."""
         run = self.snapshot.run
         self.idle()
-        self.say(MachineEventType.ENDED, run, result=result, reason=reason, text=text)
+        self.say(
+            MachineEventType.ENDED,
+            run,
+            result=result,
+            reason=reason,
+            text=text,
+            checkpoint=checkpoint,
+        )
         return run
+
+    def cut_off(
+        self, position: int, reason: str = "connection_lost", at: float = 0.0
+    ) -> int | None:
+        """Lose what it prints at this byte of the file."""
+        checkpoint = Checkpoint(position=position, at=at, data={"z": 0.4})
+        return self.end(Result.FAILED, reason, checkpoint=checkpoint)
 
     def paused(self, reason: str | None = None) -> None:
         """Stand still in the middle of a print."""

@@ -22,9 +22,10 @@ from custom_components.printfarm.farm.model import (
     StoredEvent,
     StoredFile,
 )
+from custom_components.printfarm.farm.salvage import Replay
 from custom_components.printfarm.farm.storage import Committed
 from custom_components.printfarm.farm.view import FabricatorView
-from custom_components.printfarm.gcode import Report, analyse
+from custom_components.printfarm.gcode import Moment, Report, analyse, replay
 from custom_components.printfarm.store.repository import Repository, open_repository
 
 from .gcode import sliced
@@ -76,10 +77,22 @@ class FaultyRepository(Repository):
             raise StorageError(self.failing)
         return await super().commit(**changes)  # type: ignore[arg-type]
 
+    async def add_claimed(self, *args: object) -> Committed:  # type: ignore[override]
+        """Claim as new, or fail before anything is written."""
+        self.commits += 1
+        if self.failing is not None:
+            raise StorageError(self.failing)
+        return await super().add_claimed(*args)  # type: ignore[arg-type]
+
 
 async def read_in_thread(path: Path, name: str, work: Path) -> Report:
     """Analyse without a process of its own."""
     return await asyncio.to_thread(analyse, path, name, work)
+
+
+async def replay_in_thread(path: Path, position: int) -> Moment:
+    """Follow a file without a process of its own."""
+    return await asyncio.to_thread(replay, path, position)
 
 
 class Rig:
@@ -96,6 +109,7 @@ class Rig:
         self.configs: dict[str, FabricatorConfig] = {}
         self.events: list[FarmEvent] = []
         self.analyse: Analyse = read_in_thread
+        self.replay: Replay = replay_in_thread
         self.made = 0
         shutil.copy(template, folder / "farm.db")
 
@@ -109,6 +123,7 @@ class Rig:
             files=self.folder / "files",
             cache=self.folder / "cache",
             analyse=lambda *args: self.analyse(*args),
+            replay=lambda *args: self.replay(*args),
             make=self._make,
             utcnow=self.clock.utcnow,
             monotonic=self.clock.monotonic,

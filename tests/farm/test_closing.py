@@ -25,7 +25,7 @@ async def test_close_twice_and_at_once(rig: Rig, machine: FakeFabricator) -> Non
     """Whoever closes waits for the one closing that there is."""
     await asyncio.gather(rig.farm.close(), rig.farm.close())
     await rig.farm.close()
-    assert machine.told("close") == 1
+    assert machine.told("leave") == 1
     with pytest.raises(StorageError, match="storage_closed"):
         await rig.farm.set_auto_start("a", True)
 

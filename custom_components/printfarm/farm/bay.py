@@ -1,7 +1,7 @@
 """A fabricator's place in the farm: its record, its driver, what happens on it."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -49,6 +49,7 @@ class Edge(StrEnum):
     OFFLINE = "offline"
     EXTERNAL = "external"
     MILESTONE = "milestone"
+    GCODE_LOG = "gcode_log"
 
 
 @dataclass(slots=True)
@@ -80,6 +81,8 @@ class Bay:
     """Whether its loss was announced, so that its return is worth announcing."""
     seen_before: bool = False
     """Whether it was ever there since our start: else there is no loss to announce."""
+    logging_set: bool = False
+    """Whether the driver was told, since it is connected, what to log."""
     last_state: MachineState = MachineState.OFFLINE
     last_seen: float | None = None
     progress: Progress = field(default_factory=Progress)
@@ -113,10 +116,15 @@ class Bay:
 
     @property
     def foreign(self) -> bool:
-        """Whether the machine prints something while nothing of ours was sent to it."""
+        """Whether the machine prints something while nothing of ours was sent to it.
+
+        That may be a run that a person gave up while the machine could not be asked.
+        """
+        run, record = self.snapshot.run, self.record
+        ours = run is not None and run == record.last_job_id and not record.bed_clear
         return (
             self.snapshot.state in UNDER_WAY
-            and self.snapshot.run is None
+            and not ours
             and (self.held is None or certainly_unstarted(self.held))
         )
 
@@ -141,6 +149,17 @@ class Bay:
     def busy(self) -> bool:
         """Whether a print is under way here, ours or not, or about to be."""
         return self.held is not None or self.external or self.dispatching is not None
+
+    def logging_due(self) -> bool:
+        """Tell, once per connection, that the driver is to be told what to log."""
+        able = self.connected and self.driver.capabilities.gcode_log
+        due, self.logging_set = able and not self.logging_set, able
+        return due
+
+    @property
+    def tethered(self) -> bool:
+        """Whether a print here would end with our host."""
+        return self.busy and not self.driver.outlives_host
 
     def turned(self) -> bool:
         """Tell whether the machine changed its state or broke a long silence."""
@@ -181,8 +200,16 @@ class Bay:
             await asyncio.sleep(pause)
             pause = min(pause * 2, _LONGEST_PAUSE)
 
+    async def leave(self) -> None:
+        """Our host stops: a print that needs no host goes on."""
+        await self._let_go(self.driver.leave)
+
     async def close(self) -> None:
-        """Let go of the machine and write down what it says in parting."""
+        """Let go of the machine for good: its print ends."""
+        await self._let_go(self.driver.close)
+
+    async def _let_go(self, part: Callable[[], Awaitable[None]]) -> None:
+        """Part from the driver and write down what it says in parting."""
         self.closed = True
         if self.losing is not None:
             self.losing.cancel()
@@ -192,7 +219,7 @@ class Bay:
             starting.cancel()
         try:
             async with asyncio.timeout(CLOSE_WITHIN):
-                await self.driver.close()
+                await part()
                 if self.tasks:
                     await self.mailbox.join()
         except TimeoutError:

@@ -7,21 +7,21 @@ from dataclasses import replace
 from ..fabricators.interface import MachineState
 from . import events
 from .bay import UNDER_WAY, Bay
+from .ends import Ends
 from .errors import ConflictError, InvalidError, StorageError
 from .ledger import Ledger
 from .model import ENDED, RUNNING, Job, JobStatus, Rating
 from .progress import Progress
-from .runs import Runs
 from .teller import Teller
 
 
 class Commands:
     """Carries out commands on bays, under the invariants."""
 
-    def __init__(self, ledger: Ledger, runs: Runs, teller: Teller) -> None:
+    def __init__(self, ledger: Ledger, ends: Ends, teller: Teller) -> None:
         """Everything is the farm's own."""
         self._ledger = ledger
-        self._runs = runs
+        self._ends = ends
         self._teller = teller
 
     @asynccontextmanager
@@ -108,7 +108,7 @@ class Commands:
         """A person looked: the word of the machine is no longer waited for."""
         bay.unsettled = False
         good = rating is Rating.GOOD
-        await self._runs.end(
+        await self._ends.end(
             bay,
             replace(held, rating=rating),
             JobStatus.COMPLETED if good else JobStatus.FAILED,
@@ -133,6 +133,15 @@ class Commands:
             if on and bay.busy:
                 raise ConflictError("fabricator_printing", name=bay.config.name)
             await self._ledger.commit(fabricators=[replace(bay.record, maintenance=on)])
+
+    async def set_gcode_log(self, bay: Bay, *, on: bool) -> None:
+        """Have every line to and from a machine written down, or no more."""
+        if not bay.driver.capabilities.gcode_log:
+            raise ConflictError("not_supported", name=bay.config.name)
+        async with self._alone(bay):
+            if bay.connected:
+                await bay.driver.set_gcode_log(on)
+            await self._ledger.commit(fabricators=[replace(bay.record, gcode_log=on)])
 
     async def send_gcode(
         self, bay: Bay, lines: Sequence[str], *, force: bool

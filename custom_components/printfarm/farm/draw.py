@@ -11,7 +11,8 @@ from .bay import Bay
 from .book import Book
 from .model import RUNNING, FabricatorStatus, Job, JobStatus, WaitingReason
 from .readiness import obstacle
-from .view import FabricatorView, FarmView, QueuedJob
+from .salvage import offered
+from .view import FabricatorView, FarmView, Offer, QueuedJob
 
 _STATUS = {
     MachineState.OFFLINE: FabricatorStatus.OFFLINE,
@@ -119,6 +120,38 @@ def _reason(
     return queue.nearest(station.reason(job) for station in fitting)
 
 
+def _offer(bay: Bay) -> Offer | None:
+    """Give what can be taken up here, with where it stopped as far as that is known."""
+    if (job := offered(bay)) is None:
+        return None
+    place = bay.progress.place
+    return Offer(
+        job_id=job.id,
+        name=job.name,
+        reason=job.reason,
+        ended=job.ended_at,
+        progress=_percent(bay, job),
+        layer=bay.progress.layer,
+        height=place.height if place is not None else None,
+    )
+
+
+def recoverable(bay: Bay, wall: float, *, storage_ok: bool) -> bool:
+    """Tell whether a person can have the offered print taken up now."""
+    if (job := offered(bay)) is None or bay.dispatching is not None or bay.closed:
+        return False
+    hindrance = obstacle(
+        bay.record,
+        bay.snapshot,
+        bay.held,
+        now=wall,
+        by_hand=True,
+        part_of=job.id,
+        storage_ok=storage_ok,
+    )
+    return hindrance is None
+
+
 def fabricator_view(bay: Bay, now: datetime, wall: float) -> FabricatorView:
     """Draw one fabricator."""
     record, snapshot, held = bay.record, bay.snapshot, bay.held
@@ -144,7 +177,12 @@ def fabricator_view(bay: Bay, now: datetime, wall: float) -> FabricatorView:
         maintenance=record.maintenance,
         halted=record.halted,
         external=bay.external,
-        unsettled=bay.unsettled and held is not None,
+        unsettled=bay.unsettled
+        and held is not None
+        and held.status is not JobStatus.UNKNOWN,
+        gcode_log=record.gcode_log,
+        offer=_offer(bay),
+        recoverable=recoverable(bay, wall, storage_ok=bay.ledger.trusted),
         problem=snapshot.error or _unknown(held) or record.halted,
         message=snapshot.message,
         job=job,

@@ -6,6 +6,7 @@ here; what decides lies in the modules beside this one.
 
 import asyncio
 from collections.abc import Callable, Sequence, Set as AbstractSet
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 import time
@@ -18,13 +19,15 @@ from . import draw
 from .bay import Bay, Edge, MakeFabricator
 from .commands import Commands
 from .dispatch import Dispatcher
+from .ends import Ends
 from .fleet import Fleet
 from .jobs import Jobs
 from .ledger import EventListener, Ledger
 from .library import Analyse, Library
-from .model import Job, JobFilter, Page, Rating, StoredFile
-from .recovery import certainly_unstarted, unclaimed
+from .model import Job, JobFilter, JobStatus, Page, Rating, StoredFile
+from .recovery import certainly_unstarted
 from .runs import Runs, milestone_due
+from .salvage import Replay, Salvage
 from .storage import Storage
 from .teller import Teller
 from .view import FabricatorView, FarmView, QueuedJob
@@ -48,6 +51,7 @@ class Farm:
         ledger: Ledger,
         library: Library,
         *,
+        replay: Replay,
         make: MakeFabricator,
         utcnow: Callable[[], datetime],
         monotonic: Callable[[], float],
@@ -60,11 +64,13 @@ class Farm:
         self._monotonic = monotonic
         bays: dict[int, Bay] = {}
         teller = Teller(utcnow)
-        runs = Runs(ledger, teller, self._ended)
+        self._ends = ends = Ends(ledger, teller, self._ended)
+        runs = Runs(ledger, teller, ends)
         self._fleet = Fleet(
             ledger,
             library,
             runs,
+            ends,
             bays=bays,
             make=make,
             utcnow=utcnow,
@@ -74,18 +80,20 @@ class Farm:
             ledger,
             library,
             runs,
+            ends,
+            Salvage(ledger, library, replay),
             teller,
             bays,
             utcnow=utcnow,
             monotonic=monotonic,
         )
         self._jobs = Jobs(ledger, library, teller, bays, utcnow)
-        self._commands = Commands(ledger, runs, teller)
+        self._commands = Commands(ledger, ends, teller)
         self._watchers = Watchers(self._draw, self.farm_view)
         self._closing: asyncio.Task[None] | None = None
         ledger.on_change = self._changed
         library.on_file = self._filed
-        library.on_delete = ledger.book.drop_file
+        library.on_delete = self._deleted
 
     @classmethod
     async def open(
@@ -95,6 +103,7 @@ class Farm:
         files: Path,
         cache: Path,
         analyse: Analyse,
+        replay: Replay,
         make: MakeFabricator = registry.make,
         utcnow: Callable[[], datetime] = _utcnow,
         monotonic: Callable[[], float] = time.monotonic,
@@ -109,15 +118,16 @@ class Farm:
             storage, files=files, cache=cache, analyse=analyse, utcnow=utcnow
         )
         farm = cls(
-            storage, ledger, library, make=make, utcnow=utcnow, monotonic=monotonic
+            storage,
+            ledger,
+            library,
+            replay=replay,
+            make=make,
+            utcnow=utcnow,
+            monotonic=monotonic,
         )
-        unstarted = [
-            unclaimed(job, reason="restarted")
-            for job in ledger.book.holding()
-            if certainly_unstarted(job)
-        ]
-        if unstarted:
-            await ledger.commit(jobs=unstarted)
+        unstarted = filter(certainly_unstarted, ledger.book.holding())
+        await farm._ends.take_back(unstarted, "restarted")
         await library.open()
         return farm
 
@@ -135,14 +145,14 @@ class Farm:
         self._ledger.hold()
 
     @property
-    def busy(self) -> bool:
-        """Whether a print is under way or about to be, on any fabricator."""
-        return any(bay.busy for bay in self._fleet.bays)
+    def tethered(self) -> bool:
+        """Whether a print is under way, or about to be, that would end with us."""
+        return any(bay.tethered for bay in self._fleet.bays)
 
     async def close(self) -> None:
-        """Wind down: start nothing, let go of every machine, close the store.
+        """Wind down: start nothing, leave every machine, close the store.
 
-        Bounded in time and safe to call twice.
+        Prints that need no host go on, and the next farm takes them up. Bounded in time and safe to call twice.
         """
         if self._closing is None:
             self._closing = asyncio.get_running_loop().create_task(self._close())
@@ -329,6 +339,18 @@ class Farm:
         job = None if job_id is None else await self._jobs.find_queued(job_id)
         return await whole(self._dispatcher.by_hand(bay, job))
 
+    async def recover(self, key: str) -> Job:
+        """Go on with the print that was cut off here, where it stopped.
+
+        A new job takes it up; returns once that is claimed. Raises `ConflictError`, or
+        `FabricatorError` where the machine cannot tell where it stopped.
+        """
+        return await whole(self._dispatcher.recover(self._fleet.find(key)))
+
+    def can_recover(self, key: str) -> bool:
+        """Tell whether `recover` makes sense now."""
+        return self._draw(key).recoverable
+
     async def pause(self, key: str) -> Job | None:
         """Pause the print; None for one that is not ours."""
         return await whole(self._commands.pause(self._fleet.find(key)))
@@ -354,6 +376,14 @@ class Farm:
     async def set_maintenance(self, key: str, on: bool) -> None:
         """Take the fabricator out of the farm's work, or back in."""
         await whole(self._commands.set_maintenance(self._fleet.find(key), on=on))
+
+    async def set_gcode_log(self, key: str, on: bool) -> None:
+        """Have every line to and from the machine written down, or no more."""
+        await whole(self._commands.set_gcode_log(self._fleet.find(key), on=on))
+
+    async def wire(self, key: str) -> tuple[str, ...]:
+        """Give the last lines to and from the machine, oldest first, if it keeps them."""
+        return await self._fleet.find(key).driver.wire()
 
     async def send_gcode(
         self, key: str, lines: Sequence[str], *, force: bool = False
@@ -383,6 +413,11 @@ class Farm:
                 bay.post(Edge.ONLINE)
         else:
             bay.announce_loss(OFFLINE_FOR)
+            if bay.held is not None and bay.held.status is JobStatus.UNKNOWN:
+                # Whoever comes back may know by now.
+                bay.unsettled = True
+        if bay.logging_due():
+            bay.post(Edge.GCODE_LOG)
         if bay.foreign:
             bay.post(Edge.EXTERNAL)
         if milestone_due(bay):
@@ -391,8 +426,15 @@ class Farm:
         if bay.turned():
             self._dispatcher.kick()
 
-    def _ended(self, bay: Bay) -> None:
+    def _ended(self) -> None:
         self._dispatcher.kick()
+
+    def _deleted(self, file_id: int) -> None:
+        self._ledger.book.drop_file(file_id)
+        for bay in self._fleet.bays:
+            if bay.last_job is not None and bay.last_job.file_id == file_id:
+                bay.last_job = replace(bay.last_job, file_id=None)
+        self._changed()
 
     def _changed(self) -> None:
         """The queue, a record or a job changed: everybody's numbers may be others."""

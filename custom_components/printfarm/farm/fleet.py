@@ -7,14 +7,16 @@ from datetime import datetime
 import logging
 
 from ..fabricators.interface import FabricatorConfig, MachineEvent, Snapshot
+from ..gcode import LayerIndex
 from .bay import Bay, MakeFabricator
+from .ends import Ends, last_of
 from .errors import ConflictError, NotFoundError, StorageError
 from .gone import Gone
 from .ledger import Ledger
 from .library import Library
-from .model import ENDED, FabricatorRecord, Job, JobStatus, StoredFile
+from .model import FabricatorRecord, Job, JobStatus, StoredFile
 from .progress import Progress, finished
-from .recovery import certainly_unstarted, unclaimed
+from .recovery import certainly_unstarted
 from .runs import Runs
 
 _LOGGER = logging.getLogger(__name__)
@@ -31,6 +33,7 @@ class Fleet:
         ledger: Ledger,
         library: Library,
         runs: Runs,
+        ends: Ends,
         *,
         bays: dict[int, Bay],
         make: MakeFabricator,
@@ -44,6 +47,7 @@ class Fleet:
         self._ledger = ledger
         self._library = library
         self._runs = runs
+        self._ends = ends
         self._bays = bays
         self._make = make
         self._utcnow = utcnow
@@ -73,8 +77,8 @@ class Fleet:
         return self._bays.get(bay.id) is bay
 
     async def close(self) -> None:
-        """Let go of every machine, all at once."""
-        await asyncio.gather(*(bay.close() for bay in self._bays.values()))
+        """Leave every machine, all at once; prints that need no host go on."""
+        await asyncio.gather(*(bay.leave() for bay in self._bays.values()))
 
     async def add(self, config: FabricatorConfig, *, auto_start: bool) -> Bay:
         """Take in a fabricator; one that is there already takes the configuration."""
@@ -90,7 +94,9 @@ class Fleet:
             self._ledger.records[record.id] = record
             bay = self._bay(record.id, config)
             await self._describe(bay, config)
-            bay.last_job, bay.last_file = await self._last_of(bay.record)
+            bay.last_job, bay.last_file = await last_of(
+                self._ledger.storage, bay.record
+            )
             if bay.last_job is not None:
                 bay.progress = finished(bay.last_job, bay.last_file)
             self._put(bay)
@@ -166,11 +172,9 @@ class Fleet:
         if (held := bay.held) is None:
             return
         if certainly_unstarted(held):
-            await self._ledger.commit(
-                jobs=[unclaimed(held, reason="fabricator_removed")]
-            )
+            await self._ends.take_back([held], "fabricator_removed")
         else:
-            await self._runs.end(
+            await self._ends.end(
                 bay, held, JobStatus.FAILED, reason="fabricator_removed", seen=False
             )
 
@@ -203,9 +207,7 @@ class Fleet:
 
     def _put(self, bay: Bay) -> None:
         """Show the bay to all and bring it to life."""
-        bay.unsettled = (
-            bay.held is not None and bay.held.status is not JobStatus.UNKNOWN
-        )
+        bay.unsettled = bay.held is not None
         self._bays[bay.id] = bay
         self._ids[bay.key] = bay.id
         loop = asyncio.get_running_loop()
@@ -216,7 +218,12 @@ class Fleet:
 
     async def _live(self, bay: Bay) -> None:
         if bay.held is not None:
-            await self._take_up(bay, bay.held)
+            file = self._ledger.book.file(bay.held)
+            bay.progress = Progress(index=await self._index(file, bay.held))
+        elif (job := bay.last_job) is not None and job.end_offset is not None:
+            bay.progress = finished(
+                job, bay.last_file, await self._index(bay.last_file, job)
+            )
         await bay.watch()
 
     async def _describe(self, bay: Bay, config: FabricatorConfig) -> None:
@@ -227,29 +234,15 @@ class Fleet:
             if told != record:
                 await self._ledger.commit(fabricators=[told])
 
-    async def _last_of(
-        self, record: FabricatorRecord
-    ) -> tuple[Job | None, StoredFile | None]:
-        """Give the job whose part lies on the bed, and its file."""
-        if record.last_job_id is None or record.bed_clear:
-            return None, None
-        storage = self._ledger.storage
-        job = await storage.job(record.last_job_id)
-        if job is None or job.status not in ENDED:
-            return None, None
-        file = None if job.file_id is None else await storage.file(job.file_id)
-        return job, file
-
-    async def _take_up(self, bay: Bay, job: Job) -> None:
-        """Find the index of a print that may still be under way after a restart."""
-        if (file := self._ledger.book.file(job)) is None:
-            return
+    async def _index(self, file: StoredFile | None, job: Job) -> LayerIndex | None:
+        """Find the index of a print that may be under way, or where one stopped."""
+        if file is None:
+            return None
         try:
             async with asyncio.timeout(INDEX_WITHIN):
-                ready = await self._library.ready(file, job.plate)
+                return (await self._library.ready(file, job.plate)).index
         except Exception as err:  # noqa: BLE001 - whatever it is, the print goes on
             _LOGGER.warning(
                 "No index for job %s, its layers stay unknown: %s", job.id, err
             )
-        else:
-            bay.progress = Progress(index=ready.index)
+        return None

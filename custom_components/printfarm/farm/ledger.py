@@ -133,6 +133,18 @@ class Ledger:
         """Append jobs to the queue."""
         return await whole(self._kept(self.storage.add_jobs(jobs, at, events)))
 
+    async def add_claimed(
+        self,
+        job: NewJob,
+        fabricator: FabricatorRecord,
+        at: datetime,
+        events: Sequence[FarmEvent],
+    ) -> Committed:
+        """Make a job that this fabricator claims in the same moment."""
+        return await whole(
+            self._kept(self.storage.add_claimed(job, fabricator, at, events))
+        )
+
     async def _kept(self, work: Coroutine[Any, Any, Committed]) -> Committed:
         try:
             done = await work

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from ..fabricators.interface import JsonValue
 from ..gcode.model import Analysis, FileKind
 
 MOST_IDS = 2**63
@@ -148,6 +149,12 @@ class Job:
     duration: float | None = None
     filament_length: float | None = None
     filament_weight: float | None = None
+    start_offset: int | None = None
+    """Byte of the plain G-code at which it takes up the print of `origin_id`."""
+    end_offset: int | None = None
+    """Byte of the plain G-code up to which it came, where it did not come to the end."""
+    checkpoint: Mapping[str, JsonValue] | None = None
+    """What its driver needs to take it up again, where it was cut off; see `salvage`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +169,8 @@ class NewJob:
     hold: bool = False
     not_before: datetime | None = None
     origin_id: int | None = None
+    start_offset: int | None = None
+    milestone: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +187,8 @@ class FabricatorRecord:
     bed_clear: bool = True
     auto_start: bool = False
     maintenance: bool = False
+    gcode_log: bool = False
+    """Whether every line to and from it is to be written down."""
     halted: str | None = None
     """Why its queue stands still after a start that failed, until a person acts."""
     last_job_id: int | None = None

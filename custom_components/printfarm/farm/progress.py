@@ -8,6 +8,8 @@ from ..gcode import LayerIndex, Position
 from .estimate import Anchor, remaining
 from .model import Job, JobStatus, StoredFile
 
+MILESTONES = (25, 50, 75)
+"""Percents of the print time that are announced."""
 _STEADY = timedelta(seconds=60)
 """A finish time that moves by less stays as it is: people and graphs want it calm."""
 
@@ -19,6 +21,8 @@ class Progress:
     index: LayerIndex | None = None
     """The file's own map from byte offset to layer, height, time and filament."""
     anchor: Anchor | None = None
+    offset: int | None = None
+    """Byte up to which the machine says that it came."""
     place: Position | None = None
     done: float | None = None
     """Share of the print time that is over, 0 to 1."""
@@ -54,13 +58,49 @@ def followed(
     return replace(
         progress,
         anchor=anchor,
-        place=place if place is not None else progress.place,
+        offset=_known(snapshot.position, progress.offset),
+        place=_known(place, progress.place),
         done=done,
         layer=place.layer if place is not None else snapshot.layer,
         layers=place.layers if place is not None else snapshot.layers,
         remaining=left,
         finish=_calm(progress.finish, left, now),
     )
+
+
+def reached(progress: Progress, offset: int) -> Progress:
+    """Give the progress with all before this byte done, and nothing under way."""
+    if progress.index is None:
+        return replace(progress, offset=offset)
+    place = progress.index.at(offset)
+    return Progress(
+        index=progress.index,
+        offset=offset,
+        place=place,
+        done=place.progress,
+        layer=place.layer,
+        layers=place.layers,
+    )
+
+
+def milestone(done: float) -> int:
+    """Give the last milestone that was passed, or 0."""
+    return max((mark for mark in MILESTONES if mark <= done * 100), default=0)
+
+
+def used(progress: Progress, start_offset: int | None) -> float | None:
+    """Give the share of the file's filament that went into this print, if known.
+
+    What was there before `start_offset` is another's.
+    """
+    index = progress.index
+    if index is None or progress.place is None:
+        return progress.done if start_offset is None else None
+    total = index.at(int(index.offsets[-1])).extruded
+    if total <= 0:
+        return progress.done
+    before = 0.0 if start_offset is None else index.at(start_offset).extruded
+    return max(0.0, progress.place.extruded - before) / total
 
 
 def over(progress: Progress, *, whole: bool) -> Progress:
@@ -78,13 +118,20 @@ def over(progress: Progress, *, whole: bool) -> Progress:
     )
 
 
-def finished(job: Job, file: StoredFile | None) -> Progress:
+def finished(
+    job: Job, file: StoredFile | None, index: LayerIndex | None = None
+) -> Progress:
     """Give the progress of a job that is over, as far as job and file tell it."""
     if job.status is not JobStatus.COMPLETED:
-        return Progress()
+        blank = Progress(index=index)
+        return blank if job.end_offset is None else reached(blank, job.end_offset)
     analysis = file.plate(job.plate) if file is not None else None
     layers = analysis.layers if analysis is not None else None
     return Progress(done=1.0, layer=layers, layers=layers, remaining=0.0)
+
+
+def _known[T](*values: T | None) -> T | None:
+    return next((value for value in values if value is not None), None)
 
 
 def _calm(old: datetime | None, left: float | None, now: datetime) -> datetime | None:

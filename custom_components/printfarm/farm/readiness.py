@@ -35,12 +35,14 @@ def obstacle(
     *,
     now: float,
     by_hand: bool = False,
+    part_of: int | None = None,
     storage_ok: bool = True,
 ) -> WaitingReason | None:
     """Give the most telling reason why nothing may start here, or None.
 
     A halted queue keeps only automatic starts back: a start by hand is the person's
-    act that it waits for.
+    act that it waits for. What takes up the print of job `part_of` needs that part on
+    the bed; everything else needs it clear.
     """
     if record.maintenance:
         return WaitingReason.MAINTENANCE
@@ -54,7 +56,9 @@ def obstacle(
         return reason
     if snapshot.state is not MachineState.IDLE:
         return WaitingReason.EXTERNAL_PRINT
-    if not record.bed_clear:
+    on_bed = None if record.bed_clear else record.last_job_id
+    ready = record.bed_clear if part_of is None else on_bed == part_of
+    if not ready:
         return WaitingReason.BED_NOT_CLEAR
     if not fresh(snapshot, now):
         return WaitingReason.STATE_STALE

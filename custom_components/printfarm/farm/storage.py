@@ -68,6 +68,19 @@ class Storage(Protocol):
         `events` holds one event per job, without job id; the store fills it in.
         """
 
+    async def add_claimed(
+        self,
+        job: NewJob,
+        fabricator: FabricatorRecord,
+        at: datetime,
+        events: Sequence[FarmEvent],
+    ) -> Committed:
+        """Make a job that this fabricator claims in the same moment, and keep its record.
+
+        At no instant could it be taken for one that waits in the queue. The store
+        fills its id into the events. Raises as `commit` does.
+        """
+
     async def commit(
         self,
         *,

@@ -16,6 +16,25 @@ class Command(StrEnum):
     RESUME = "resume"
     CANCEL = "cancel"
     RELEASE = "release"
+    RECOVER = "recover"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Offer:
+    """A print that was cut off, with its part on the bed: it can be taken up there.
+
+    It stands until the bed is released or something else was printed on it.
+    """
+
+    job_id: int
+    name: str
+    reason: str | None
+    """Why it was cut off."""
+    ended: datetime | None
+    progress: float | None
+    """Where it stopped, 0 to 100."""
+    layer: int | None
+    height: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +70,12 @@ class FabricatorView:
     """It held a job before a restart and has not yet said what became of it."""
     problem: str | None
     message: str | None
+    gcode_log: bool
+    """Whether every line to and from it is to be written down."""
+    offer: Offer | None
+    """What a person may have taken up here, or give up by releasing the bed."""
+    recoverable: bool
+    """Whether the offer can be taken up now."""
     job: Job | None
     """The job it holds, or the one whose part still lies on the bed."""
     file: StoredFile | None
@@ -107,6 +132,7 @@ class FabricatorView:
                 or unknown
                 or (self.unsettled and not self.connected)
                 or self.halted is not None,
+                Command.RECOVER: self.recoverable,
             }.items()
             if sensible
         )

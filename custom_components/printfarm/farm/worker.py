@@ -10,15 +10,18 @@ import logging
 import os
 from pathlib import Path
 import sys
+from typing import Any
 
 from ..gcode.model import Refusal, RefusedError, Report
-from ..gcode.serial import report_from_json
+from ..gcode.moment import Moment, ReplayError
+from ..gcode.serial import moment_from_json, report_from_json
 
 _LOGGER = logging.getLogger(__name__)
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PROGRAM = (
-    "import sys; sys.path.append(sys.argv.pop(1)); from gcode.child import main; main()"
+    "import sys; sys.path.append(sys.argv.pop(1)); from gcode import child; "
+    "getattr(child, sys.argv.pop(1))()"
 )
 """Our folder goes last: some of our platforms bear names of standard modules."""
 
@@ -27,11 +30,11 @@ LONGEST = 3600.0
 
 
 class AnalysisError(OSError):
-    """The analysing process died or made no sense."""
+    """The reading process died or made no sense."""
 
 
 class CpuWorker:
-    """Analyses files, one at a time."""
+    """Reads files, one at a time."""
 
     def __init__(self) -> None:
         """Start nothing yet."""
@@ -42,6 +45,24 @@ class CpuWorker:
 
         Raises `RefusedError` for what is no print, `OSError` for what cannot be read.
         """
+        answer = await self._read("main", path, name, work)
+        if "refused" in answer:
+            raise RefusedError(Refusal(answer["refused"]), answer["detail"])
+        return report_from_json(answer)
+
+    async def replay(self, path: Path, position: int) -> Moment:
+        """Tell what a plain G-code file has set up to this byte.
+
+        Raises `ReplayError` where only the machine could tell, `OSError` for what
+        cannot be read.
+        """
+        answer = await self._read("main_replay", path, position)
+        if "unknowable" in answer:
+            raise ReplayError(answer["unknowable"], answer["offset"])
+        return moment_from_json(answer)
+
+    async def _read(self, program: str, path: Path, *words: object) -> dict[str, Any]:
+        """Have a process of its own read a file; gives its answer."""
         async with self._turn:
             child = await asyncio.create_subprocess_exec(
                 sys.executable,
@@ -49,9 +70,9 @@ class CpuWorker:
                 "-c",
                 _PROGRAM,
                 str(_ROOT),
+                program,
                 str(path),
-                name,
-                str(work),
+                *map(str, words),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
@@ -67,11 +88,9 @@ class CpuWorker:
                     child.kill()
                     await child.wait()
         if child.returncode != 0:
-            _LOGGER.error("Analysis of %s failed: %s", name, err.decode()[-2000:])
+            _LOGGER.error("Reading %s failed: %s", path, err.decode()[-2000:])
             raise AnalysisError(f"the analysis ended with {child.returncode}")
-        answer = json.loads(out)
-        if "refused" in answer:
-            raise RefusedError(Refusal(answer["refused"]), answer["detail"])
+        answer: dict[str, Any] = json.loads(out)
         if "errno" in answer:
             raise OSError(answer["errno"], answer["detail"])
-        return report_from_json(answer)
+        return answer

@@ -127,6 +127,31 @@ class Repository(Storage):
         return await self._database.run(work)
 
     @override
+    async def add_claimed(
+        self,
+        job: NewJob,
+        fabricator: FabricatorRecord,
+        at: datetime,
+        events: Sequence[FarmEvent],
+    ) -> Committed:
+        def work(session: Session) -> Committed:
+            last = session.scalar(queries.last_position()) or 0
+            row = rows.new_job_row(job, last + 1, at)
+            rows.claim(row, fabricator, at)
+            session.add(row)
+            session.flush()
+            values = rows.fabricator_values(fabricator)
+            _write(session, FabricatorRow, fabricator, values)
+            told = [replace(event, job_id=row.id) for event in events]
+            return Committed(
+                jobs=(rows.job_from_row(row),),
+                fabricators=(replace(fabricator, revision=fabricator.revision + 1),),
+                events=_write_events(session, told),
+            )
+
+        return await self._database.run(work)
+
+    @override
     async def commit(
         self,
         *,

@@ -46,6 +46,7 @@ def job_values(job: Job) -> dict[str, Any]:
     values = {name: getattr(job, name) for name in _JOB_COLUMNS}
     values["status"] = job.status.value
     values["rating"] = job.rating.value if job.rating else None
+    values["checkpoint"] = None if job.checkpoint is None else dict(job.checkpoint)
     holds = job.status in HOLDING
     values["held_fabricator_id"] = job.fabricator_id if holds else None
     values["search_name"] = search_name(job.name)
@@ -68,8 +69,16 @@ def new_job_row(job: NewJob, position: int, at: datetime) -> JobRow:
         not_before=job.not_before,
         origin_id=job.origin_id,
         created_at=at,
-        milestone=0,
+        milestone=job.milestone,
+        start_offset=job.start_offset,
     )
+
+
+def claim(row: JobRow, fabricator: FabricatorRecord, at: datetime) -> None:
+    """Make a job that enters the queue this fabricator's at once."""
+    row.status = JobStatus.STARTING.value
+    row.fabricator_id = row.held_fabricator_id = fabricator.id
+    row.claimed_at = at
 
 
 def fabricator_from_row(row: FabricatorRow) -> FabricatorRecord:

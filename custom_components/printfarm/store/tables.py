@@ -18,6 +18,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Text,
+    false,
 )
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -67,6 +68,7 @@ class FabricatorRow(Base):
     bed_clear: Mapped[bool]
     auto_start: Mapped[bool]
     maintenance: Mapped[bool]
+    gcode_log: Mapped[bool] = mapped_column(server_default=false())
     halted: Mapped[str | None] = mapped_column(Text)
     last_job_id: Mapped[int | None]
     """No foreign key: jobs point here already, and a ring cannot be made everywhere."""
@@ -160,6 +162,9 @@ class JobRow(Base):
     duration: Mapped[float | None]
     filament_length: Mapped[float | None]
     filament_weight: Mapped[float | None]
+    start_offset: Mapped[int | None] = mapped_column(BigInteger)
+    end_offset: Mapped[int | None] = mapped_column(BigInteger)
+    checkpoint: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
 
 
 class EventRow(Base):
