@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, cast
 
@@ -27,7 +28,7 @@ from custom_components.printfarm.farm.model import (
     JobFilter,
     StoredFile,
 )
-from custom_components.printfarm.farm.view import FabricatorView
+from custom_components.printfarm.farm.view import FabricatorView, Offer
 
 SHORT = b"""; a print that is over before anybody looks
 G28
@@ -44,6 +45,17 @@ G1 Z0.2 F3000
 """
     + b"G1 X100 Y10 E5 F600\nG1 X10 Y10 E9 F600\n" * 2000
 )
+
+OFFER = Offer(
+    job_id=1,
+    name="Gift for Ada",
+    reason="streamer_died",
+    ended=datetime(2026, 11, 20, 20, 30, tzinfo=UTC),
+    progress=41.7,
+    layer=12,
+    height=2.4,
+)
+"""A print that was cut off and could go on."""
 
 WITHIN = 20.0
 """Seconds after which something that should happen has not."""

@@ -14,10 +14,10 @@ from custom_components.printfarm.fabricators.interface import (
 from custom_components.printfarm.fabricators.marlin.driver import MarlinFabricator
 from custom_components.printfarm.farm.model import FabricatorStatus, JobStatus
 
-from .edge_fixtures import Home, until
+from .edge_fixtures import OFFER, Home, until
 
 BUTTON = Platform.BUTTON
-COMMANDS = {"start", "pause", "resume", "cancel", "release"}
+COMMANDS = {"start", "pause", "resume", "cancel", "release", "recover"}
 
 
 def _there(home: Home, name: str) -> set[str]:
@@ -74,6 +74,17 @@ async def test_machine_does_not_answer(home: Home) -> None:
     assert type(error.value) is HomeAssistantError
 
 
+async def test_recover(home: Home) -> None:
+    """It can be pressed only while a print is offered and the machine is ready for it."""
+    assert "recover" not in _there(home, "Ada")
+    await home.show("Ada", offer=OFFER)
+    assert "recover" not in _there(home, "Ada")
+    await home.show("Ada", offer=OFFER, recoverable=True)
+    assert "recover" in _there(home, "Ada")
+    with pytest.raises(ServiceValidationError, match="no print to recover on Ada"):
+        await _press(home, "recover", "Ada")
+
+
 async def test_too_late(home: Home) -> None:
     """Who presses a button that is about to go is told so, without a traceback."""
     with pytest.raises(ServiceValidationError, match="nothing to pause on Ada"):
@@ -84,4 +95,4 @@ def test_machine_without_pause() -> None:
     """A machine that cannot pause gets no buttons for it."""
     view = MagicMock(capabilities=Capabilities(pause=False))
     supported = {item.key for item in DESCRIPTIONS if item.supported(view)}
-    assert supported == {"start", "cancel", "release"}
+    assert supported == {"start", "cancel", "release", "recover"}

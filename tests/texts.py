@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+from homeassistant.components.repairs.issue_handler import RepairsFlowManager
 from homeassistant.config_entries import (
     ConfigEntriesFlowManager,
     ConfigSubentryFlowManager,
@@ -23,6 +24,7 @@ from homeassistant.data_entry_flow import (
     section,
 )
 from homeassistant.exceptions import HomeAssistantError
+from homeassistant.helpers import issue_registry as ir
 import probatio
 
 from scripts.checks.paths import INTEGRATION, read_json
@@ -96,6 +98,11 @@ def _section_of(manager: FlowManager[Any, Any, Any], flow: Any) -> str | None:
             section_name = f"config_subentries.{kind}"
         case OptionsFlowManager():
             entry_id, section_name = flow.handler, "options"
+        case RepairsFlowManager():
+            issue = ir.async_get(hass).async_get_issue(flow.handler, flow.issue_id)
+            if flow.handler != DOMAIN or issue is None:
+                return None
+            return f"issues.{issue.translation_key}.fix_flow"
         case _:
             return None
     entry = hass.config_entries.async_get_known_entry(entry_id)

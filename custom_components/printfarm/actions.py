@@ -172,6 +172,11 @@ async def release(call: ServiceCall, entry: FarmConfigEntry) -> ServiceResponse:
     return await _on_each(call, entry, deed)
 
 
+async def recover(call: ServiceCall, entry: FarmConfigEntry) -> ServiceResponse:
+    """Go on with a print that was cut off, as a new job."""
+    return await _tell(call, entry, Farm.recover)
+
+
 async def send_gcode(call: ServiceCall, entry: FarmConfigEntry) -> ServiceResponse:
     """Send G-code lines; a text of several lines is as good as a list."""
     lines = [line for text in call.data[ATTR_COMMANDS] for line in text.splitlines()]

@@ -62,6 +62,12 @@ DESCRIPTIONS = (
         command=Command.RELEASE,
         press=Farm.release,
     ),
+    FabricatorButtonDescription(
+        key="recover",
+        translation_key="recover",
+        command=Command.RECOVER,
+        press=Farm.recover,
+    ),
 )
 
 

@@ -13,8 +13,8 @@ from .const import LOGGER
 from .devices import update_fabricator_device
 from .farm.farm import Farm
 from .farm.view import FabricatorView, FarmView
+from .issues import check_issues, forget_issues
 from .relay import EventRelay
-from .repairs import check_issues, forget_issues
 
 type FarmConfigEntry = ConfigEntry[FarmRuntime]
 type NewFabricatorListener = Callable[[FabricatorCoordinator], None]

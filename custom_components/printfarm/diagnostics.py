@@ -13,11 +13,20 @@ from .coordinator import FarmConfigEntry
 from .devices import key_of_device
 from .farm.view import FabricatorView
 from .payloads import job_payload, queued_payload
+from .redaction import redacted
 
 # An address of a database holds a password, a folder often somebody's name, a port an
 # address or a serial number, and what is printed is nobody's business.
 _PRIVATE = frozenset(
-    {CONF_DB_URL, CONF_FOLDER, CONF_NAME, CONF_PORT, "fabricator_name", "file_name"}
+    {
+        CONF_DB_URL,
+        CONF_FOLDER,
+        CONF_NAME,
+        CONF_PORT,
+        "fabricator_name",
+        "file_name",
+        "serial_number",
+    }
 )
 
 
@@ -63,4 +72,7 @@ async def async_get_device_diagnostics(
         "queue": [queued_payload(hass, entry, queued) for queued in farm.queue(key)],
         "events": [asdict(event) for event in events],
     }
-    return async_redact_data(report, _PRIVATE)
+    names = [view.file_name, None if view.job is None else view.job.name]
+    return async_redact_data(report, _PRIVATE) | {
+        "wire": redacted(await farm.wire(key), filter(None, names))
+    }

@@ -75,6 +75,7 @@ ACTIONS = {
         },
         actions.release,
     ),
+    "recover": Action(cv.TARGET_FIELDS, actions.recover),
     "send_gcode": Action(
         {
             **cv.TARGET_FIELDS,

@@ -42,6 +42,15 @@ DESCRIPTIONS = (
         is_on=lambda view: view.maintenance,
         turn=Farm.set_maintenance,
     ),
+    FabricatorSwitchDescription(
+        key="gcode_log",
+        translation_key="gcode_log",
+        entity_category=EntityCategory.CONFIG,
+        entity_registry_enabled_default=False,
+        supported=lambda view: view.capabilities.gcode_log,
+        is_on=lambda view: view.gcode_log,
+        turn=Farm.set_gcode_log,
+    ),
 )
 
 
