@@ -74,7 +74,7 @@ class Child:
     def _look(self) -> None:
         self._linger.look()
 
-    async def live(self) -> None:
+    async def serve(self) -> None:
         """Serve until told to stop, or until nobody needs it any more."""
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
@@ -95,17 +95,11 @@ class Child:
         gc.collect()
         gc.freeze()
         self._linger.look()
-        try:
-            await self._stopping.wait()
-        finally:
-            await self._leave()
+        await self._stopping.wait()
 
-    async def _leave(self) -> None:
+    async def leave(self) -> None:
+        """Have prints end safely, and make room for the next process."""
         _LOGGER.info("Ending")
-        # A thread may hang on a disk that does not answer.
-        goodbye = threading.Timer(END_WITHIN, os._exit, (0,))
-        goodbye.daemon = True
-        goodbye.start()
         self._linger.stop()
         self._server.stop_listening()
         await self._host.close()
@@ -159,7 +153,14 @@ def _run(folder: Path, options: argparse.Namespace, lock: Lock) -> int:
 
     async def live() -> None:
         child = Child(folder, options.kind, options.release, options.linger, lock)
-        await child.live()
+        try:
+            await child.serve()
+        finally:
+            # A thread may hang on a disk that does not answer.
+            goodbye = threading.Timer(END_WITHIN, os._exit, (0,))
+            goodbye.daemon = True
+            goodbye.start()
+            await child.leave()
 
     try:
         with asyncio.Runner(loop_factory=new_event_loop) as runner:
