@@ -13,6 +13,7 @@ import pytest
 
 from custom_components.printfarm.const import DOMAIN
 from custom_components.printfarm.fabricators.interface import FabricatorError
+from custom_components.printfarm.fabricators.marlin.usb import UsbIdentity
 from custom_components.printfarm.farm.errors import StorageError
 from custom_components.printfarm.farm.model import JobStatus
 
@@ -26,14 +27,22 @@ CONNECT = (
     ".create_serial_connection"
 )
 
+IDENTITY = "custom_components.printfarm.fabricators.marlin.usb.identity"
+BOARD = UsbIdentity(0x2C99, 2, "CZPX1")
+OTHER = UsbIdentity(0x2C99, 2, "CZPX2")
+CLONE = UsbIdentity(0x1A86, 0x7523)
+
 VIRTUAL = {"name": " Eve ", "model": "marlin_2", "speed": 0}
 MARLIN = {"name": "Eve", "port": "/dev/ttyUSB7", "baudrate": "250000"}
 
 
 @pytest.fixture(autouse=True)
 def _no_ports() -> Iterator[None]:
-    """Keep fabricators that were added from looking for their ports."""
-    with patch(CONNECT, side_effect=FileNotFoundError(ENOENT, "No such port")):
+    """Keep everybody from the ports of the computer that this runs on."""
+    with (
+        patch(CONNECT, side_effect=FileNotFoundError(ENOENT, "No such port")),
+        patch(IDENTITY, return_value=None),
+    ):
         yield
 
 
@@ -251,6 +260,81 @@ async def test_port_taken(home: Home, tmp_path: Path) -> None:
             form["flow_id"], MARLIN | {"port": str(link)}
         )
     assert form["errors"] == {"port": "port_taken"}
+    await home.hass.async_block_till_done()
+
+
+async def test_usb(home: Home) -> None:
+    """A USB port is remembered by what is plugged in, whatever it is called later."""
+    manager = home.hass.config_entries.subentries
+    form = await _fabricator_flow(home, "marlin")
+    with patch(PROBE), patch(IDENTITY, return_value=BOARD) as identity:
+        await manager.async_configure(form["flow_id"], MARLIN)
+    identity.assert_called_once_with("/dev/ttyUSB7")
+    await until(lambda: "Eve" in [view.name for view in home.farm.views()])
+    subentry = home.entry.subentries[home.key("Eve")]
+    known = {"vid": 0x2C99, "pid": 2, "serial_number": "CZPX1"}
+    assert subentry.data["usb"] == known
+
+    # Under the old name there is another board by now; this one keeps what it is.
+    with patch(PROBE), patch(IDENTITY, return_value=OTHER) as identity:
+        form = await _reconfigure(home, "Eve")
+        await manager.async_configure(form["flow_id"], MARLIN | {"name": "Eva"})
+        identity.assert_not_called()
+    assert subentry.data["usb"] == known
+
+    # The same board under another name is not a second one.
+    form = await _fabricator_flow(home, "marlin")
+    elsewhere = MARLIN | {"port": "/dev/ttyUSB8"}
+    with patch(PROBE), patch(IDENTITY, return_value=BOARD):
+        form = await manager.async_configure(form["flow_id"], elsewhere)
+    assert form["errors"] == {"port": "port_taken"}
+    with patch(PROBE), patch(IDENTITY, return_value=OTHER):
+        result = await manager.async_configure(form["flow_id"], elsewhere)
+    assert result["type"] is FlowResultType.CREATE_ENTRY
+    assert result["data"]["usb"] == {"vid": 0x2C99, "pid": 2, "serial_number": "CZPX2"}
+    await home.hass.async_block_till_done()
+
+
+async def test_boards_without_numbers_are_told_apart_by_their_ports(home: Home) -> None:
+    """Clones bear no serial number, or all the same one."""
+    manager = home.hass.config_entries.subentries
+    for port in ("/dev/ttyUSB7", "/dev/ttyUSB8"):
+        form = await _fabricator_flow(home, "marlin")
+        with patch(PROBE), patch(IDENTITY, return_value=CLONE):
+            result = await manager.async_configure(
+                form["flow_id"], MARLIN | {"port": port}
+            )
+        assert result["type"] is FlowResultType.CREATE_ENTRY
+        assert result["data"]["usb"] == {"vid": 0x1A86, "pid": 0x7523}
+    await home.hass.async_block_till_done()
+
+
+async def test_usb_of_a_fabricator_from_before(home: Home) -> None:
+    """One that was set up without it gets it when it is changed."""
+    manager = home.hass.config_entries.subentries
+    form = await _fabricator_flow(home, "marlin")
+    with patch(PROBE), patch(IDENTITY, return_value=None):
+        result = await manager.async_configure(form["flow_id"], MARLIN)
+    assert "usb" not in result["data"]
+    await until(lambda: "Eve" in [view.name for view in home.farm.views()])
+    form = await _reconfigure(home, "Eve")
+    with patch(PROBE), patch(IDENTITY, return_value=BOARD):
+        await manager.async_configure(form["flow_id"], MARLIN)
+    assert home.entry.subentries[home.key("Eve")].data["usb"]["serial_number"] == (
+        "CZPX1"
+    )
+    await home.hass.async_block_till_done()
+
+
+async def test_network_ports_are_no_usb_ports(home: Home) -> None:
+    """Nobody looks for them among what is plugged in."""
+    form = await _fabricator_flow(home, "marlin")
+    with patch(PROBE), patch(IDENTITY) as identity:
+        result = await home.hass.config_entries.subentries.async_configure(
+            form["flow_id"], MARLIN | {"port": "socket://localhost:1"}
+        )
+    identity.assert_not_called()
+    assert "usb" not in result["data"]
     await home.hass.async_block_till_done()
 
 

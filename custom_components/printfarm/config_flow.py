@@ -1,6 +1,7 @@
 """Setting up the farm, and its fabricators one by one."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, override
 
 from homeassistant.config_entries import (
@@ -24,6 +25,7 @@ import probatio
 from .const import (
     CONF_DB_URL,
     CONF_FOLDER,
+    CONF_USB,
     DOMAIN,
     SECTION_ADVANCED,
     SUBENTRY_FABRICATOR,
@@ -32,7 +34,7 @@ from .coordinator import FarmConfigEntry
 from .fabricators.interface import FabricatorConfig, FabricatorError
 from .farm.errors import ConflictError, FarmError, InvalidError
 from .opening import async_check
-from .protocols import PROTOCOLS, ProtocolForm, async_port_taken
+from .protocols import PROTOCOLS, ProtocolForm, async_port_taken, async_usb
 from .translated import text_of
 
 _STORAGE = probatio.Schema(
@@ -170,7 +172,7 @@ class FabricatorSubentryFlow(ConfigSubentryFlow):
         errors: dict[str, str] = {}
         if user_input is not None:
             try:
-                config = self._config(protocol, user_input)
+                config = await self._known_by(self._config(protocol, user_input))
                 await self._try(form, config)
             except (FabricatorError, FarmError) as error:
                 key, _ = text_of(error)
@@ -195,6 +197,21 @@ class FabricatorSubentryFlow(ConfigSubentryFlow):
             protocol=protocol,
             options=PROTOCOLS[protocol].options(given),
         )
+
+    async def _known_by(self, config: FabricatorConfig) -> FabricatorConfig:
+        """Add by what its machine is known again under another name of the port.
+
+        Under the name that it has already something else may be plugged in by now.
+        """
+        if (port := config.options.get(CONF_PORT)) is None:
+            return config
+        current = self._current() or {}
+        device = current.get(CONF_USB) if port == current.get(CONF_PORT) else None
+        if device is None:
+            device = await async_usb(self.hass, str(port))
+        if device is None:
+            return config
+        return replace(config, options={**config.options, CONF_USB: device})
 
     async def _try(self, form: ProtocolForm, config: FabricatorConfig) -> None:
         """Try the connection. Raises what is wrong with it."""

@@ -1,7 +1,7 @@
 """What is asked for each protocol, and how the answers are tried."""
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 import os
 from typing import Any
 
@@ -21,9 +21,11 @@ from homeassistant.helpers.selector import (
 from homeassistant.helpers.typing import VolDictType
 import probatio
 
-from .const import CONF_BAUDRATE, CONF_SPEED, CONF_STANDBY
+from .const import CONF_BAUDRATE, CONF_SPEED, CONF_STANDBY, CONF_USB
 from .fabricators.interface import FabricatorError
+from .fabricators.marlin import usb
 from .fabricators.marlin.probe import probe
+from .fabricators.marlin.usb import UsbIdentity
 from .fabricators.virtual.board import DEFAULT_MODEL, PROFILES
 from .fields import whole
 
@@ -146,6 +148,16 @@ PROTOCOLS: Mapping[str, ProtocolForm] = {
 }
 
 
+async def async_usb(hass: HomeAssistant, port: str) -> dict[str, Any] | None:
+    """Give what is plugged in at a port, to know it again; None where nobody can tell."""
+    if "://" in port:
+        return None
+    found = await hass.async_add_executor_job(usb.identity, port)
+    if found is None:
+        return None
+    return {name: value for name, value in asdict(found).items() if value is not None}
+
+
 async def async_port_taken(
     hass: HomeAssistant,
     options: Mapping[str, Any],
@@ -154,8 +166,15 @@ async def async_port_taken(
     """Say whether another fabricator has the same port, under whatever name."""
     if (port := options.get(CONF_PORT)) is None:
         return False
-    taken = [other[CONF_PORT] for other in others if CONF_PORT in other]
-    return await hass.async_add_executor_job(_same_device, port, taken)
+    taken = [other for other in others if CONF_PORT in other]
+    device = UsbIdentity.read(options.get(CONF_USB))
+    if device is not None and device.unique:
+        for other in taken:
+            known = UsbIdentity.read(other.get(CONF_USB))
+            if known is not None and known.fits(device):
+                return True
+    ports = [other[CONF_PORT] for other in taken]
+    return await hass.async_add_executor_job(_same_device, port, ports)
 
 
 def _same_device(port: str, others: list[str]) -> bool:
