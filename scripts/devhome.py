@@ -23,6 +23,9 @@ from uuid import uuid4
 from aiohttp import ClientError, ClientSession
 import jwt
 
+from custom_components.printfarm.const import DOMAIN
+from custom_components.printfarm.fabricators.streamer.process import Streamers
+
 ROOT = Path(__file__).resolve().parents[1]
 LOOPBACK = "127.0.0.1"
 
@@ -218,8 +221,14 @@ class RunningHome:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop."""
-        await self.stop()
+        """Stop, and leave nothing behind.
+
+        Where Home Assistant was ended before, what it had printed goes on without it.
+        """
+        if self.process.returncode is None:
+            await self.stop()
+            await dismiss(self.home)
+        await self.session.close()
 
     async def until_up(self, patience: float) -> None:
         """Wait until every integration is set up.
@@ -265,6 +274,11 @@ class RunningHome:
         except TimeoutError:
             self.process.kill()
             return await self.process.wait()
+
+
+async def dismiss(home: Home) -> None:
+    """End what prints for the farm of this home, in a process of its own."""
+    await Streamers(home.folder / DOMAIN, "").dismiss()
 
 
 async def boot(

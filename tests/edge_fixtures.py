@@ -21,6 +21,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry
 from custom_components.printfarm.berth import async_leave
 from custom_components.printfarm.const import DOMAIN, SUBENTRY_FABRICATOR
 from custom_components.printfarm.coordinator import FabricatorCoordinator, FarmRuntime
+from custom_components.printfarm.fabricators.streamer import process
 from custom_components.printfarm.farm.farm import Farm
 from custom_components.printfarm.farm.model import (
     FabricatorStatus,
@@ -227,6 +228,16 @@ class Home:
 def hass_config_dir(hass_tmp_config_dir: str) -> str:
     """Keep what a test makes Home Assistant write in a folder of its own."""
     return hass_tmp_config_dir
+
+
+@pytest.fixture(autouse=True)
+def machines_in_the_loop(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Drive machines in Home Assistant's loop, unless a test is about processes."""
+    names = request.fixturenames
+    if "hass" in names and "unix_sockets" not in names:
+        monkeypatch.setattr(process, "KINDS", {})
 
 
 @pytest.fixture

@@ -12,9 +12,8 @@ from pytest_homeassistant_custom_component.common import (
 
 from custom_components.printfarm import berth
 from custom_components.printfarm.const import EVENT_PRINTFARM
-from custom_components.printfarm.farm.farm import Farm
 from custom_components.printfarm.farm.model import FabricatorStatus, JobStatus
-from custom_components.printfarm.opening import async_open_farm
+from custom_components.printfarm.opening import OpenFarm, async_open_farm
 
 from .edge_fixtures import LONG, Home, until
 
@@ -67,7 +66,7 @@ async def test_idle_farms_are_closed(home: Home) -> None:
     assert home.farm is not farm
 
 
-async def reopened(home: Home) -> Farm:
+async def reopened(home: Home) -> OpenFarm:
     """Open the farm's data once more, which works only when nobody has it open."""
     return await async_open_farm(home.hass, home.entry.data)
 
@@ -81,10 +80,10 @@ async def test_nobody_comes_back(home: Home, caplog: pytest.LogCaptureFixture) -
     )
     await home.hass.async_block_till_done(wait_background_tasks=True)
     assert "was not set up again" in caplog.text
-    farm = await reopened(home)
-    over = await farm.job(job.id)
+    opened = await reopened(home)
+    over = await opened.farm.job(job.id)
     assert (over.status, over.reason) == (JobStatus.FAILED, "stopped")
-    await farm.close()
+    await opened.close()
 
 
 async def test_home_assistant_stops_meanwhile(home: Home) -> None:
@@ -93,18 +92,18 @@ async def test_home_assistant_stops_meanwhile(home: Home) -> None:
     await home.unload()
     home.hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
     await home.hass.async_block_till_done(wait_background_tasks=True)
-    farm = await reopened(home)
-    assert (await farm.job(job.id)).reason == "stopped"
-    await farm.close()
+    opened = await reopened(home)
+    assert (await opened.farm.job(job.id)).reason == "stopped"
+    await opened.close()
 
 
 async def test_the_entry_is_removed(home: Home) -> None:
     """Then nobody waits for anybody."""
     job = await home.print_on("Ada")
     await home.hass.config_entries.async_remove(home.entry.entry_id)
-    farm = await reopened(home)
-    assert (await farm.job(job.id)).reason == "stopped"
-    await farm.close()
+    opened = await reopened(home)
+    assert (await opened.farm.job(job.id)).reason == "stopped"
+    await opened.close()
 
 
 async def test_the_data_moved_meanwhile(home: Home) -> None:

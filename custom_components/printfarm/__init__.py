@@ -12,7 +12,8 @@ from .coordinator import FarmConfigEntry, FarmCoordinator, FarmRuntime
 from .devices import create_farm_device, key_of_device
 from .farm.errors import FarmError
 from .http import async_register_views
-from .opening import async_open_farm, database_of
+from .issues import watch_streamers
+from .opening import async_open_farm, async_streamers, database_of, place_of
 from .relay import EventRelay
 from .services import async_setup_services
 from .subentries import async_add_fabricator, async_follow, wanted
@@ -42,19 +43,22 @@ async def async_setup_entry(hass: HomeAssistant, entry: FarmConfigEntry) -> bool
     """Open the farm and show it."""
     try:
         # One that printed on while its entry was reloaded is taken over as it is.
-        farm = await async_take(hass, entry) or await async_open_farm(hass, entry.data)
+        opened = await async_take(hass, entry)
+        opened = opened or await async_open_farm(hass, entry.data)
     except FarmError as error:
         raise not_ready(error) from error
+    farm = opened.farm
     device_id = create_farm_device(hass, entry)
     database = str(database_of(hass, entry.data))
     runtime = entry.runtime_data = FarmRuntime(
-        farm=farm,
+        opened=opened,
         device_id=device_id,
         overview=FarmCoordinator(hass, entry, farm),
         relay=EventRelay(hass, entry, farm, device_id=device_id, database=database),
     )
     try:
         configs = wanted(entry)
+        await opened.streamers.keep_only(configs.values())
         await farm.keep_only(configs.keys())
         for config in configs.values():
             await async_add_fabricator(hass, entry, config)
@@ -70,6 +74,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: FarmConfigEntry) -> bool
     # Home Assistant does not unload entries when it stops.
     entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))
     entry.async_on_unload(entry.add_update_listener(_Follower(entry)))
+
+    entry.async_on_unload(watch_streamers(hass, runtime.streamers))
 
     @callback
     def go(_: HomeAssistant) -> None:
@@ -96,20 +102,24 @@ class _Follower:
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: FarmConfigEntry) -> bool:
-    """Take the entities away and let go of every machine that does not print."""
+    """Take the entities away, and leave every print alone."""
     unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
     runtime = entry.runtime_data
-    if unloaded and runtime.farm.busy:
+    if unloaded and runtime.farm.tethered:
         await runtime.async_detach()
-        async_keep(hass, entry, runtime.farm)
+        async_keep(hass, entry, runtime.opened)
     elif unloaded:
         await runtime.async_close()
+        if runtime.opened.place != place_of(hass, entry.data):
+            # Another farm is to come, which knows nothing of these prints.
+            await runtime.streamers.dismiss()
     return unloaded
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: FarmConfigEntry) -> None:
-    """Nobody will come back for a farm that still prints."""
+    """Nobody will come back for what still prints."""
     await async_leave(hass, entry.entry_id)
+    await (await async_streamers(hass, entry.data)).dismiss()
 
 
 async def async_remove_config_entry_device(

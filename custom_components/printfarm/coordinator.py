@@ -11,9 +11,11 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 
 from .const import LOGGER
 from .devices import update_fabricator_device
+from .fabricators.streamer.process import Streamers
 from .farm.farm import Farm
 from .farm.view import FabricatorView, FarmView
 from .issues import check_issues, forget_issues
+from .opening import OpenFarm
 from .relay import EventRelay
 
 type FarmConfigEntry = ConfigEntry[FarmRuntime]
@@ -97,7 +99,7 @@ class FabricatorCoordinator(PushCoordinator[FabricatorView]):
 class FarmRuntime:
     """What a loaded farm consists of."""
 
-    farm: Farm
+    opened: OpenFarm
     device_id: str
     overview: FarmCoordinator
     relay: EventRelay
@@ -107,10 +109,20 @@ class FarmRuntime:
     """Subentries may change faster than the farm can follow; one at a time."""
     _on_new: list[NewFabricatorListener] = field(default_factory=list)
 
+    @property
+    def farm(self) -> Farm:
+        """The farm itself."""
+        return self.opened.farm
+
+    @property
+    def streamers(self) -> Streamers:
+        """The processes that drive its machines."""
+        return self.opened.streamers
+
     async def async_close(self) -> None:
         """Listen no more, and let go of every machine. Safe to call twice."""
         await self._shut_coordinators()
-        await self.farm.close()
+        await self.opened.close()
         self.relay.stop()
 
     async def async_detach(self) -> None:

@@ -1,14 +1,17 @@
 """Where the farm keeps its data, and how it is opened there."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 import errno
 from pathlib import Path
 import tempfile
 from typing import Any
 
 from homeassistant.core import HomeAssistant
+from homeassistant.loader import async_get_integration
 
 from .const import CONF_DB_URL, CONF_FOLDER, DOMAIN
+from .fabricators.streamer.process import Streamers
 from .farm.errors import StorageError
 from .farm.farm import Farm
 from .farm.worker import CpuWorker
@@ -21,26 +24,60 @@ def folder_of(hass: HomeAssistant, data: Mapping[str, Any]) -> Path:
     return Path(hass.config.path(data.get(CONF_FOLDER) or DOMAIN))
 
 
+type Place = tuple[Path, Path | str]
+"""Folder and database of a farm: with another one of either it is another farm."""
+
+
+def place_of(hass: HomeAssistant, data: Mapping[str, Any]) -> Place:
+    """Give where the farm has its data."""
+    return folder_of(hass, data), database_of(hass, data)
+
+
 def database_of(hass: HomeAssistant, data: Mapping[str, Any]) -> Path | str:
     """Give the database: an address of its own, or a file in the folder."""
     return data.get(CONF_DB_URL) or folder_of(hass, data) / "farm.db"
 
 
-async def async_open_farm(hass: HomeAssistant, data: Mapping[str, Any]) -> Farm:
+@dataclass(frozen=True, slots=True)
+class OpenFarm:
+    """A farm, and the processes that drive its machines."""
+
+    farm: Farm
+    streamers: Streamers
+    place: Place
+
+    async def close(self) -> None:
+        """Close the farm; prints that need no host go on. Safe to call twice."""
+        await self.farm.close()
+        await self.streamers.close()
+
+
+async def async_streamers(hass: HomeAssistant, data: Mapping[str, Any]) -> Streamers:
+    """Give the processes of the farm; none is started before a machine needs it."""
+    integration = await async_get_integration(hass, DOMAIN)
+    return Streamers(folder_of(hass, data), str(integration.version))
+
+
+async def async_open_farm(hass: HomeAssistant, data: Mapping[str, Any]) -> OpenFarm:
     """Open the farm on its data. Raises `StorageError`."""
     folder = folder_of(hass, data)
     await hass.async_add_executor_job(_check_folder, folder)
+    streamers = await async_streamers(hass, data)
     storage = await open_repository(database_of(hass, data))
+    worker = CpuWorker()
     try:
-        return await Farm.open(
+        farm = await Farm.open(
             storage=storage,
             files=folder / "files",
             cache=Path(hass.config.cache_path(DOMAIN)),
-            analyse=CpuWorker().analyse,
+            analyse=worker.analyse,
+            replay=worker.replay,
+            make=streamers.make,
         )
     except BaseException:
         await storage.close()
         raise
+    return OpenFarm(farm, streamers, place_of(hass, data))
 
 
 async def async_check(

@@ -15,7 +15,10 @@ from scripts.devhome import ROOT, RunningHome, boot, free_port, write_home
 from scripts.homeclient import HomeClient
 from scripts.portrait import portrayed
 
-pytestmark = [pytest.mark.live, pytest.mark.usefixtures("socket_enabled")]
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.usefixtures("socket_enabled", "unix_sockets"),
+]
 
 FILES = ROOT / "tests" / "fixtures" / "gcode"
 PATIENCE = 60_000

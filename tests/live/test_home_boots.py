@@ -9,7 +9,10 @@ import pytest
 
 from scripts.devhome import LOOPBACK, HomeError, boot, free_port, write_home
 
-pytestmark = [pytest.mark.live, pytest.mark.usefixtures("socket_enabled")]
+pytestmark = [
+    pytest.mark.live,
+    pytest.mark.usefixtures("socket_enabled", "unix_sockets"),
+]
 
 
 async def test_it_opens_without_a_login(tmp_path: Path) -> None:

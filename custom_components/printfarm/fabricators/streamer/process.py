@@ -2,8 +2,10 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
+from functools import partial
 import logging
 from pathlib import Path
+from shutil import rmtree
 
 from .. import registry
 from ..interface import (
@@ -14,7 +16,7 @@ from ..interface import (
     SnapshotListener,
 )
 from .client import Client
-from .launch import LaunchError, find, reap
+from .launch import LaunchError, find, folder_of, reap
 from .program import KINDS
 from .remote import RemoteFabricator
 from .supervisor import ANSWER_WITHIN, QUIT_WITHIN, Supervisor, Trouble, quit_process
@@ -104,11 +106,18 @@ class Streamers:
         await self._each(remove)
 
     async def dismiss(self) -> None:
-        """End the processes. What they print parks, and is over."""
+        """End the processes and drop their stories: nobody will ask for them.
+
+        What they print parks, and is over.
+        """
+        loop = asyncio.get_running_loop()
 
         async def end(kind: str, client: Client) -> None:
             if not await quit_process(client, force=True):
                 _LOGGER.warning("The %s streaming process does not end", kind)
+                return
+            remove = partial(rmtree, folder_of(self._farm, kind), ignore_errors=True)
+            await loop.run_in_executor(None, remove)
 
         await self._each(end)
         reap()
