@@ -18,7 +18,7 @@ from custom_components.printfarm.fabricators.marlin import (
     connection,
     engine,
     greeting,
-    link,
+    silence,
 )
 from custom_components.printfarm.fabricators.marlin.driver import MarlinFabricator
 from custom_components.printfarm.fabricators.marlin.port import SerialPort
@@ -81,8 +81,8 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connection, "HANG_UP_AFTER", 0.1)
     monkeypatch.setattr(greeting, "HELLO_INTERVAL", 0.02)
     monkeypatch.setattr(engine, "SYNC_INTERVAL", 0.05)
-    monkeypatch.setattr(link, "ANSWER_TIMEOUT", 0.05)
-    monkeypatch.setattr(link, "BUSY_TIMEOUT", 0.05)
+    for patience in ("ASK_AFTER", "ASK_BUSY_AFTER", "ANSWER_TIMEOUT", "BUSY_TIMEOUT"):
+        monkeypatch.setattr(silence, patience, 0.05)
 
 
 async def test_print(site: Site) -> None:

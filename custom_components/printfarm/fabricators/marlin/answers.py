@@ -120,6 +120,12 @@ class ErrorReport:
     severity: Severity
     text: str
 
+    @property
+    def last_line(self) -> int | None:
+        """Number of the last line that was accepted, where it says so."""
+        match = _LAST_LINE.search(self.text)
+        return int(match[1]) if match else None
+
 
 @dataclass(frozen=True, slots=True)
 class Action:
@@ -162,12 +168,16 @@ type Answer = (
 
 _NUMBER = r"-?(?:\d+\.?\d*|\.\d+|nan|inf)"
 _READING = re.compile(rf"(?<![\w@])(T\d*|B|C):\s*({_NUMBER})(?:\s*/\s*({_NUMBER}))?")
+_LAST_LINE = re.compile(r"Last Line: (\d+)$")
 _FIELD = re.compile(r"([A-Z_]+):")
 
 _SEVERITIES: tuple[tuple[re.Pattern[str], Severity], ...] = (
     (
         re.compile(
-            r"checksum|line number|linenumber|expected line|format error", re.IGNORECASE
+            # Several marks, because one of them may have been damaged.
+            r"checksum|mismatch|line number|linenumber|last line|expected line"
+            r"|format error",
+            re.IGNORECASE,
         ),
         Severity.LINE,
     ),
@@ -263,7 +273,7 @@ _CORNER = rf"{{x:({_NUMBER}),y:({_NUMBER}),z:({_NUMBER})}}"
 
 _TABLE: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], Answer]], ...] = (
     (
-        re.compile(r"(?:ok)+(?=[\s:]|$)(?: N?(\d+))?(?: P(\d+) B(\d+))?(.*)$"),
+        re.compile(r"(?:ok)+(?=[\s:]|$)(?: N?(\d+)(?=\s|$))?(?: P(\d+) B(\d+))?(.*)$"),
         _ok,
     ),
     (re.compile(r"\s*(?:ok )?(?:T\d*|B|C):\s*-?[\d.ni]"), _temperatures),

@@ -178,8 +178,12 @@ class Engine:
         """Take what the board has said."""
         link = self._link
         link.silent_since = now
-        if link.steady and data == b"ok\n" and not self._lines.partial:
-            return link.step(now)
+        if link.steady and not self._lines.partial:
+            if data == b"ok\n":
+                if not link.advanced:
+                    return link.step(now)
+            elif link.confirms(data):
+                return link.step(now)
         for line in self._lines.add(data):
             if not line.strip():
                 continue
@@ -301,13 +305,15 @@ class Engine:
             case Ok():
                 self._ok(answer, now)
             case Resend(number) if self.phase in ANSWERING:
+                self._excuse()
                 link.resend(number, now)
             case TemperatureReport(waiting=waiting):
                 session.temperatures(answer)
                 if waiting:
+                    link.at_work()
                     self._course.heard_life()
             case Busy():
-                link.busy_known = True
+                link.busy()
                 self._course.heard_busy(answer, now)
             case Wait() if self.phase in ANSWERING:
                 link.wait(now)
@@ -423,6 +429,8 @@ class Engine:
 
     def _hear_error(self, error: ErrorReport, now: float) -> None:
         """Stop at a fatal error, and wait whether more is said about it."""
+        if error.severity is Severity.LINE and self.phase in ANSWERING:
+            self._link.refused(error.last_line)
         if not error.severity.fatal or self.phase is Phase.HALTED:
             return
         self._link.feeding = self._link.steady = False
@@ -432,6 +440,13 @@ class Engine:
             self._complaint.add(error)
         if error.severity is Severity.KILLED:
             self._halt(self._complaint, now)
+
+    def _excuse(self) -> None:
+        """An error with a `Resend` behind it was about a line, in whatever words."""
+        complaint = self._complaint
+        if complaint is not None and complaint.severity is Severity.OTHER:
+            self._complaint = None
+            self._link.feeding = self.phase is Phase.PRINTING
 
     def _halt(self, complaint: Complaint, now: float) -> None:
         """The firmware has stopped. Killed boards are deaf; others are told to cool."""

@@ -5,52 +5,29 @@ firmware itself keeps the order; what is left to the host is to find out what be
 a line whose answer went missing. It never guesses: it sends a numbered M105 as the next
 line. If the firmware answers, everything before has arrived; if not, its `Resend` says
 what it is waiting for. A line repeated on suspicion would be dropped without any answer
-(Marlin >= 2.1.2), and so would the knowledge.
+(Marlin >= 2.1.2), and so would the knowledge; older firmware would take it for an error
+and empty its buffer, whatever has just come into it.
 
 One line in flight, because `Resend` flushes the firmware's buffer in the middle of
 whatever else is there, and the rest of a cut line is then executed without a checksum.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
+from .acceptance import EVIDENCE, PROBE, Acceptance, is_probe
 from .answers import Ok
-from .commands import LONG, WAITS_FOR_PERSON, code
+from .recall import LinkBroken, Recall
+from .silence import PLANNED, WAIT_GRACE, Silence
 from .tape import Tape
 from .wire import Auxiliary, Kind, Line, encode
 
-HISTORY = 64
-"""Lines kept for `Resend`."""
-
-SLACK = 8
-"""A `Resend` this far behind the last answered line is believed: answers that came
-twice can put the host ahead. Further back, the firmware has lost its memory."""
-
-RESEND_LIMIT = 10
-"""Times the same line is asked for before the link counts as broken."""
+__all__ = ["Link", "LinkBroken"]
 
 RESEND_OK_TIMEOUT = 0.5
 """Some firmware forgets the `ok` after `Resend`."""
 
-ANSWER_TIMEOUT = 30.0
-BUSY_TIMEOUT = 6.0
-"""Once the firmware is known to say `busy` (every 2 s), silence means more."""
-
-WAIT_GRACE = 0.5
-"""An idle firmware's `wait` may cross a line that is on its way."""
-
-ROUNDS = 5
-LONG_ROUNDS = 20
-"""Silent time-outs before the firmware counts as gone."""
-
 _RESET = b"M110 N0"
-_PROBE = b"M105"
-_EVIDENCE = {b"M105": "temperatures", b"M114": "position", b"M115": "firmware"}
-"""Commands whose `ok` cannot be mistaken, because a report belongs to it."""
-
-
-class LinkBroken(Exception):
-    """The firmware asks for a line that we cannot give."""
 
 
 class Link:
@@ -58,9 +35,6 @@ class Link:
 
     def __init__(self) -> None:
         """Start without a connection."""
-        self.busy_known = False
-        self.advanced = False
-        self.reports_on_ok = False
         self.tape: Tape | None = None
         """Where each line of the file is noted before it goes out."""
         self._blind = bytearray()
@@ -68,7 +42,6 @@ class Link:
 
     def reset(self, now: float) -> None:
         """Forget everything that was under way: the firmware has."""
-        self.output = bytearray()
         self.feed: deque[Line] = deque()
         self.script: deque[bytes] = deque()
         self.auxiliary: deque[Auxiliary] = deque()
@@ -79,22 +52,32 @@ class Link:
         """Nothing but file lines is going on: `step` may be used."""
         self.heard = now
         self.silent_since = now
+        self.resends = 0
+        """Lines sent again since the count began."""
+        self._acceptance = Acceptance()
+        self._recall = Recall()
+        self._history = self._recall.lines
+        self._silence = Silence()
+        self._output: list[bytes] = []
         self._in_flight: deque[Line] = deque()
-        self._history: deque[Line] = deque(maxlen=HISTORY)
+        self._unwritten = 0
+        """Lines at the end of those in flight that are still in the output."""
         self._sent = 0
         self._answered_through = 0
         self._arrived_through = 0
         self._sent_at = now
-        self._unwritten = 0
-        self._evidence: set[str] = set()
         self._ok_since_sent = False
-        self._stray_oks = 0
-        self._rounds = 0
-        self._resend: list[Line] | None = None
-        self._resend_deadline = 0.0
-        self._resend_number = 0
-        self._resend_count = 0
         self._again: deque[Line] = deque()
+        self._held_back: list[Line] | None = None
+        """Lines to send again once the `ok` behind `Resend` has come."""
+        self._held_until = 0.0
+        self._forgetful = False
+        """This firmware has left out the `ok` behind `Resend`."""
+        self._doubt = 0
+        """Whether a plain `ok` may be the one behind `Resend` after all: 1 before such
+        an `ok`, 2 after it."""
+
+    # What others may ask
 
     @property
     def idle(self) -> bool:
@@ -102,7 +85,7 @@ class Link:
         return not (
             self._in_flight
             or self._again
-            or self._resend is not None
+            or self._held_back is not None
             or self.script
             or self.auxiliary
         )
@@ -110,7 +93,7 @@ class Link:
     @property
     def script_done(self) -> bool:
         """Whether every command of the script was accepted."""
-        waiting = (*self._in_flight, *self._again, *(self._resend or ()))
+        waiting = (*self._in_flight, *self._again, *(self._held_back or ()))
         return not self.script and all(line.kind is not Kind.SCRIPT for line in waiting)
 
     @property
@@ -123,42 +106,52 @@ class Link:
         """Last line number that was answered, and last one that was given out."""
         return self._answered_through, self._sent
 
-    def file_lines(self, last: int) -> list[tuple[int, int]]:
-        """Give number and offset of the last lines of the file that left, in order."""
-        lines = [
-            (line.number or 0, line.offset)
-            for line in self._history
-            if line.kind is Kind.FILE
-        ]
-        return lines[-last:]
-
     @property
-    def timeout(self) -> float:
-        """Seconds of silence that are allowed now."""
-        return BUSY_TIMEOUT if self.busy_known else ANSWER_TIMEOUT
+    def advanced(self) -> bool:
+        """Whether each `ok` says what it answers (ADVANCED_OK)."""
+        return self._acceptance.advanced
 
     @property
     def deadline(self) -> float | None:
         """When `tick` has something to do, if nothing is heard until then."""
         times = []
         if self._in_flight:
-            times.append(self.heard + self.timeout)
-        if self._resend is not None:
-            times.append(self._resend_deadline)
+            times.append(self.heard + self._silence.patience)
+        if self._held_back is not None:
+            times.append(self._held_until)
         return min(times, default=None)
+
+    def file_lines(self, last: int) -> list[tuple[int, int]]:
+        """Give number and offset of the last lines of the file that left, in order."""
+        return self._recall.file_lines(last)
+
+    def requests(self) -> list[Auxiliary]:
+        """Commands of others that are under way or waiting."""
+        sent = [line.auxiliary for line in (*self._in_flight, *self._again)]
+        return [*(request for request in sent if request is not None), *self.auxiliary]
+
+    # Lines out
 
     def take_output(self) -> bytes:
         """Hand over the bytes to be written."""
-        output = bytes(self._blind + self.output)
+        output = bytes(self._blind) + b"".join(self._output)
         self._blind.clear()
-        self.output.clear()
+        self._output.clear()
         self._unwritten = 0
         return output
 
-    def step(self, now: float) -> bytes:
-        """Answer a plain `ok` with the next line of the file. The hot path.
+    def confirms(self, data: bytes) -> bool:
+        """Whether this is the numbered `ok` of the line in flight, and nothing else."""
+        return (
+            data.startswith(b"ok N%d P" % (self._in_flight[0].number or 0))
+            and data.find(b"\n") == len(data) - 1
+            and self._acceptance.advanced
+        )
 
-        Only while `steady`. Returns the bytes, past `output`.
+    def step(self, now: float) -> bytes:
+        """Answer an `ok` with the next line of the file. The hot path.
+
+        Only while `steady`. Returns the bytes, past the output.
         """
         line = self.feed.popleft()
         flight = self._in_flight
@@ -193,10 +186,12 @@ class Link:
 
     def renumber(self, now: float) -> None:
         """Begin to count at zero, on both sides (M110)."""
-        self._history.clear()
+        self._recall.clear()
         self._again.clear()
         self._in_flight.clear()
-        self._resend = None
+        self._held_back = None
+        self._doubt = 0
+        self.resends = 0
         self._sent = self._answered_through = self._arrived_through = 0
         self._transmit(Line(encode(0, _RESET), _RESET, 0, Kind.SCRIPT), now)
         self.steady = False
@@ -219,9 +214,9 @@ class Link:
 
     def pump(self, now: float) -> None:
         """Send the next line if it is time for one."""
-        if not self._in_flight and self._resend is None:
+        if not self._in_flight and self._held_back is None:
             if self._again:
-                self._transmit(self._again.popleft(), now)
+                self._repeat(self._again.popleft(), now)
             elif self.script:
                 self._transmit_next(self.script.popleft(), Kind.SCRIPT, now)
             elif self.auxiliary:
@@ -237,27 +232,38 @@ class Link:
         self.steady = bool(
             self.feeding
             and self.feed
-            and not self.advanced
             and len(self._in_flight) == 1
             and self._in_flight[0].kind is Kind.FILE
             and (self._in_flight[0].number or 0) == self._sent
-            and self._in_flight[0].command[:4] not in _EVIDENCE
-            and not (self._again or self.script or self.auxiliary or self._stray_oks)
-            and self._resend is None
+            and self._in_flight[0].command[:4] not in EVIDENCE
+            and not (self._again or self.script or self.auxiliary or self._doubt)
+            and not self._acceptance.expects_stray
+            and not self._recall.refused
+            and self._held_back is None
         )
 
-    def requests(self) -> list[Auxiliary]:
-        """Commands of others that are under way or waiting."""
-        sent = [line.auxiliary for line in (*self._in_flight, *self._again)]
-        return [*(request for request in sent if request is not None), *self.auxiliary]
+    # Answers in
 
     def saw(self, evidence: str) -> None:
         """A report came in; it vouches for the `ok` that follows."""
-        self._evidence.add(evidence)
+        self._acceptance.saw(evidence)
+
+    def busy(self) -> None:
+        """The firmware says that it is busy."""
+        self._silence.busy()
+
+    def at_work(self) -> None:
+        """The firmware shows by other words that it works on what it was sent."""
+        self._silence.at_work()
 
     def stray_ok_ahead(self) -> None:
         """The next `ok` belongs to something that we never sent (a cut line)."""
-        self._stray_oks += 1
+        self._acceptance.stray_ahead()
+        self.steady = False
+
+    def refused(self, last: int | None) -> None:
+        """A line arrived damaged or out of turn; `last` was the one before."""
+        self._recall.complained(last)
         self.steady = False
 
     def ok(self, answer: Ok, now: float) -> None:
@@ -265,10 +271,16 @@ class Link:
         self.heard = self.silent_since = now
         self._ok_since_sent = True
         plain = answer.number is None and answer.temperatures is None
-        if plain and self._resend is not None:
-            self._send_again()
-        elif accepted := self._accepted_by(answer):
-            self._accept(accepted)
+        wanted = self._recall.take_complaint()
+        if plain and wanted is not None and not self._held_back and not self._doubt:
+            # The `Resend` between an error and its `ok` was damaged on the way.
+            self.resend(wanted, now)
+        if plain and self._held_back is not None:
+            self._send_again(now)
+        elif plain and self._doubt == 1:
+            self._doubt = 2
+        else:
+            self._accept(self._accepted_by(answer, plain=plain))
         self.pump(now)
 
     def resend(self, number: int, now: float) -> None:
@@ -278,89 +290,61 @@ class Link:
         head = self.head
         if head is not None and head.command == _RESET:
             # The answer is about the old count, which we are about to leave.
-            self._resend, self._resend_deadline = [head], now + RESEND_OK_TIMEOUT
+            self._recall.take_complaint()
             self._in_flight.clear()
+            self._hold_back([head], now)
             return
-        self._count_resend(number)
-        lines = [line for line in self._history if (line.number or 0) >= number]
-        behind = self._answered_through - number >= SLACK
-        if behind or number > self._sent + 1 or len(lines) != self._sent + 1 - number:
-            raise LinkBroken(f"Resend: {number}, last line sent: {self._sent}")
-        self._arrived_through = number - 1
-        self._in_flight = deque(
-            line
-            for line in self._in_flight
-            if line.number is None or line.number < number
-        )
+        lines = self._recall.asked(number, self._sent, self._answered_through)
         self._again.clear()
-        self._resend, self._resend_deadline = lines, now + RESEND_OK_TIMEOUT
+        if lines is None:
+            self._hold_back([], now)
+            return
+        self._arrived_through = number - 1
+        self._take_back(number)
+        if self.advanced:
+            # The `ok` behind it has no number, so it cannot be mistaken for another.
+            self._held_back = None
+            self._again.extend(lines)
+            self.pump(now)
+        elif self._forgetful and lines and all(map(is_probe, lines[1:])):
+            self._send_at_once(lines, now)
+        else:
+            self._hold_back(lines, now)
 
     def wait(self, now: float) -> None:
         """The firmware idles: what is in flight was lost, or its answer."""
         if self._in_flight and now - self._sent_at >= WAIT_GRACE:
             self.heard = now
-            self._inquire(now)
+            self._inquire(now, idle=True)
 
     def tick(self, now: float) -> bool:
         """Let time pass. False once the firmware has been silent for too long."""
-        if self._resend is not None and now >= self._resend_deadline:
-            self._send_again()
+        if self._held_back is not None and now >= self._held_until:
+            self._forgetful = True
+            self._send_again(now)
             self.pump(now)
-        if self._in_flight and now - self.heard >= self.timeout:
+        if self._in_flight and now >= self.heard + self._silence.patience:
             self.heard = now
             return self._inquire(now)
         return True
 
-    def _count_resend(self, number: int) -> None:
-        if number != self._resend_number:
-            self._resend_number, self._resend_count = number, 0
-        self._resend_count += 1
-        if self._resend_count > RESEND_LIMIT:
-            raise LinkBroken(f"Resend: {number}, {RESEND_LIMIT} times")
+    # What became of a line
 
-    def _send_again(self) -> None:
-        self._again.extend(self._resend or ())
-        self._resend = None
-
-    def _accepted_by(self, answer: Ok) -> int:
+    def _accepted_by(self, answer: Ok, *, plain: bool) -> int:
         """How many lines in flight this `ok` accepts, from the front."""
-        flight = self._in_flight
-        written = len(flight) - self._unwritten
-        if written <= 0:
-            # Nothing has left us that could be answered: an `ok` too many.
-            return 0
-        if answer.number is not None:
-            self.advanced = True
-            return self._through(lambda line: line.number == answer.number, written)
-        if answer.temperatures is not None:
-            self.reports_on_ok = True
-            return self._through(lambda line: _is_probe(line.command), written)
-        if self._stray_oks:
-            self._stray_oks -= 1
-            return 0
-        head = flight[0]
-        evidence = _EVIDENCE.get(code(head.command))
-        if evidence is not None and (
-            evidence not in self._evidence
-            or (_is_probe(head.command) and self.reports_on_ok)
-        ):
-            return 0
-        if self.advanced and head.number is not None and answer.free is None:
-            # With ADVANCED_OK only the answer to a resend is that short.
-            return 0 if evidence is None else 1
-        return 1
-
-    def _through(self, matches: Callable[[Line], bool], written: int) -> int:
-        """Count of lines up to the first one that matches; 0 if none does."""
-        for count, line in enumerate(self._in_flight, 1):
-            if count > written:
-                break
-            if matches(line):
-                return count
-        return 0
+        flight, written = self._in_flight, len(self._in_flight) - self._unwritten
+        if self._doubt:
+            if plain and self._acceptance.ends_with_probe(flight):
+                self._doubt = 0
+                return min(2, written)
+            # The probe behind the line has decided, or a second `ok` has.
+            self._forgetful = not plain
+            self._doubt = 0
+        return self._acceptance.count(answer, flight, written)
 
     def _accept(self, count: int) -> None:
-        self._rounds = 0
+        if count:
+            self._silence.answered()
         for _ in range(count):
             line = self._in_flight.popleft()
             if line.number and line.number <= self._answered_through:
@@ -370,32 +354,67 @@ class Link:
             if line.kind is not Kind.PROBE:
                 self.answered.append(line)
 
-    def _inquire(self, now: float) -> bool:
+    def _hold_back(self, lines: list[Line], now: float) -> None:
+        """Send these again, but not before the `ok` that belongs to the `Resend`."""
+        self._held_back, self._held_until = lines, now + RESEND_OK_TIMEOUT
+        self._doubt = 0
+
+    def _send_again(self, now: float) -> None:
+        lines, self._held_back = self._held_back, None
+        if lines:
+            self._again.extend(lines)
+        elif self._arrived_through < self._sent:
+            # It cannot be told which line is wanted.
+            self._question(now)
+
+    def _send_at_once(self, lines: list[Line], now: float) -> None:
+        """Send a line again to firmware that seems to say no `ok` behind `Resend`.
+
+        It may say one all the same: what was lost the last time may have been just
+        that. So the next `ok` counts for nothing, and an M105 behind the line decides:
+        its own `ok` cannot be mistaken, and accepts both.
+        """
+        self._held_back = None
+        self._doubt = 1
+        for line in lines:
+            self._repeat(line, now)
+        if len(lines) == 1:
+            self._question(now)
+
+    def _take_back(self, number: int) -> None:
+        """Lines that the firmware has not accepted are not in flight any more."""
+        lines = [*self._in_flight]
+        written = max(0, len(lines) - self._unwritten)
+        back = {
+            id(line.wire) for line in lines[written:] if (line.number or 0) >= number
+        }
+        self._output = [piece for piece in self._output if id(piece) not in back]
+        self._unwritten -= len(back)
+        self._in_flight = deque(
+            line for line in lines if line.number is None or line.number < number
+        )
+
+    def _inquire(self, now: float, *, idle: bool = False) -> bool:
         """Find out what the silence means. False when nobody seems to be there."""
-        head = self._in_flight[0]
-        if all(self._settled(line) for line in self._in_flight):
-            self._accept(len(self._in_flight))
+        flight, silence = self._in_flight, self._silence
+        head = flight[0]
+        if all(map(self._settled, flight)):
+            self._accept(len(flight))
             self.pump(now)
             return True
-        name = code(head.command)
-        self._rounds += 1
-        limit = LONG_ROUNDS if name in LONG else ROUNDS
-        silent = now - self.silent_since >= limit * self.timeout * 0.99
-        if silent and (self.busy_known or name not in WAITS_FOR_PERSON):
+        latest = self._recall.latest(PLANNED)
+        if silence.gone(head.command, now - self.silent_since, latest):
             return False
-        # A line whose end was damaged is still open over there: close it first.
-        self.output += b"\n"
-        last = self._in_flight[-1]
-        if head.command == _RESET:
-            self.output += head.wire
-        elif last.kind is not Kind.PROBE:
-            self._transmit_next(_PROBE, Kind.PROBE, now)
-        elif turn := self._rounds if name not in LONG else _rarely(self._rounds):
-            if turn % 2:
-                self._transmit_next(_PROBE, Kind.PROBE, now)
-            else:
-                self.output += last.wire
+        silence.rounds += 1
         self.steady = False
+        # A line whose end was damaged is still open over there: close it first.
+        self._output.append(b"\n")
+        if head.command == _RESET:
+            self._output.append(head.wire)
+        elif idle or silence.asks(
+            head.command, sum(line.kind is Kind.PROBE for line in flight)
+        ):
+            self._question(now)
         return True
 
     def _settled(self, line: Line) -> bool:
@@ -405,6 +424,16 @@ class Link:
         if line.number and line.number <= self._arrived_through:
             return True
         return line.kind is Kind.PROBE and self._ok_since_sent
+
+    # Writing
+
+    def _question(self, now: float) -> None:
+        """Ask what has arrived."""
+        self._transmit_next(PROBE, Kind.PROBE, now)
+
+    def _repeat(self, line: Line, now: float) -> None:
+        self.resends += 1
+        self._transmit(line, now)
 
     def _transmit_next(
         self, command: bytes, kind: Kind, now: float, auxiliary: Auxiliary | None = None
@@ -420,22 +449,12 @@ class Link:
         self._transmit(line, now)
 
     def _transmit(self, line: Line, now: float) -> None:
-        if (evidence := _EVIDENCE.get(code(line.command))) is not None:
-            self._evidence.discard(evidence)
-        self.output += line.wire
+        self._acceptance.sending(line.command)
+        self._output.append(line.wire)
         self._in_flight.append(line)
         self._unwritten += 1
         self._ok_since_sent = False
         self._sent_at = now
         if len(self._in_flight) == 1:
             self.heard = self.silent_since = now
-
-
-def _rarely(rounds: int) -> int:
-    """Every fourth round: the buffer of a firmware at work must not be filled up."""
-    return rounds // 4 if rounds % 4 == 0 else 0
-
-
-def _is_probe(command: bytes) -> bool:
-    """Whether this command's `ok` carries temperatures."""
-    return command.startswith(_PROBE)
+            self._silence.sent()

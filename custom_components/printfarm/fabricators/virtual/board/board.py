@@ -203,7 +203,8 @@ class Board:
         """Throw the input away and ask for the line after the last good one."""
         self._reader.flush()
         self.console.write(f"Resend: {self._reader.last_number + 1}")
-        self.console.write("ok")
+        if self.profile.resend_ok:
+            self.console.write("ok")
 
     # The main loop
 

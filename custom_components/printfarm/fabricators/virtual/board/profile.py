@@ -43,6 +43,8 @@ class BoardProfile:
     """Marlin 1: G90 and G91 leave what M82 and M83 have set; relative if either says so."""
     drop_repeats: bool = True
     """A line numbered like the last or the one before is dropped without a word."""
+    resend_ok: bool = True
+    """False: no `ok` behind `Resend`, as some firmware forgets it."""
     capabilities: bool = True
     """EXTENDED_CAPABILITIES_REPORT: `Cap:` lines and the area in M115."""
     auto_report: bool = True
