@@ -46,11 +46,16 @@ class Lag:
         ordered = sorted(self.samples) or [0.0]
         return ordered[int(0.99 * (len(ordered) - 1))]
 
+    @property
+    def worst(self) -> float:
+        """The latest that it ever was."""
+        return max(self.samples, default=0.0)
+
     def figures(self, when: str) -> list[Figure]:
         """Give the worst and the 99th percentile."""
         return [
             Figure(f"loop lag {when}, p99", self.p99, "ms"),
-            Figure(f"loop lag {when}, worst", max(self.samples, default=0.0), "ms"),
+            Figure(f"loop lag {when}, worst", self.worst, "ms"),
         ]
 
 

@@ -106,8 +106,7 @@ class HotSelector(selectors.DefaultSelector):
             if (key := keys.get(fd)) is not None:
                 reads = selectors.EVENT_READ if event & ~select.EPOLLOUT else 0
                 writes = selectors.EVENT_WRITE if event & ~select.EPOLLIN else 0
-                if mask := (reads | writes) & key.events:
-                    yield key, mask
+                yield key, (reads | writes) & key.events
 
     @override
     def close(self) -> None:
