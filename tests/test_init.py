@@ -47,7 +47,7 @@ async def test_number_of_entities(
     Home Assistant takes 10,000 per entry.
     """
     entities = er.async_entries_for_device(entity_registry, home.device("Ada"))
-    assert len(entities) == 22
+    assert len(entities) == 23
     everything = er.async_entries_for_device(
         entity_registry, home.device("Ada"), include_disabled_entities=True
     )
@@ -159,7 +159,7 @@ async def test_add_live(home: Home, entity_registry: er.EntityRegistry) -> None:
     assert home.runtime is runtime
     assert (await home.job(job.id)).status is JobStatus.PRINTING
     entities = er.async_entries_for_device(entity_registry, home.device("Eve"))
-    assert len(entities) == 22
+    assert len(entities) == 23
     assert {entity.config_subentry_id for entity in entities} == {home.key("Eve")}
     await until(lambda: home.state("sensor", "status", "Eve").state == "idle")
 
