@@ -3,8 +3,11 @@
 import asyncio
 from collections.abc import Callable, Iterator
 import errno
+import gc
 import os
 from pathlib import Path
+import sys
+import termios
 
 import pytest
 
@@ -18,7 +21,11 @@ from custom_components.printfarm.fabricators.interface import (
     StartOutcome,
     Task,
 )
-from custom_components.printfarm.fabricators.marlin import connection, port as module
+from custom_components.printfarm.fabricators.marlin import (
+    connection,
+    port as module,
+    usb,
+)
 from custom_components.printfarm.fabricators.marlin.driver import MarlinFabricator
 from custom_components.printfarm.fabricators.marlin.port import (
     Port,
@@ -33,6 +40,7 @@ from tests.fabricators.watched import Watched, endless
 
 from .bench import OURS, result_of
 from .test_printing import GCODE, commands
+from .test_usb import Plugged
 
 
 @pytest.fixture
@@ -192,15 +200,15 @@ def test_fault(error: Exception, key: str) -> None:
 class Desk(Watched[MarlinFabricator]):
     """A driver on a port by its path, as somebody configured it."""
 
-    def __init__(self, path: str) -> None:
-        """Point the driver at the path."""
+    def __init__(self, path: str, plugged: dict[str, object] | None = None) -> None:
+        """Point the driver at the path, or at what is plugged in."""
         super().__init__()
         self.fabricator = MarlinFabricator(
             FabricatorConfig(
                 key="k",
                 name="Desk",
                 protocol="marlin",
-                options={"port": path, "baudrate": 115200},
+                options={"port": path, "baudrate": 115200, "usb": plugged},
             ),
             self.on_snapshot,
             self.on_event,
@@ -273,3 +281,193 @@ def _at(count: int, deed: Callable[[], None]) -> Callable[[int | None, str], Non
             deed()
 
     return executed
+
+
+BOARD = usb.UsbIdentity(0x1D50, 0x6029, "0700A00C")
+CLONE = usb.UsbIdentity(0x1A86, 0x7523)
+
+
+def _plugged(path: str, what: usb.UsbIdentity) -> Plugged:
+    return Plugged(path, what.vid, what.pid, what.serial_number)
+
+
+@pytest.fixture
+def plugged(monkeypatch: pytest.MonkeyPatch) -> list[Plugged]:
+    """What the system lists as plugged in."""
+    ports: list[Plugged] = []
+    monkeypatch.setattr(usb.serialx, "list_serial_ports", lambda: list(ports))
+    return ports
+
+
+async def _opens(port: SerialPort) -> str:
+    """Open a port and hang up; gives its path."""
+    gone = asyncio.Event()
+    transport, _ = await port.open(lambda: _listener(gone))
+    assert isinstance(transport, module.serialx.SerialTransport)
+    path = os.ttyname(transport.serial.fileno())
+    await hang_up(transport, gone)
+    port.release()
+    return path
+
+
+async def _missing(port: SerialPort) -> bool:
+    with pytest.raises(FabricatorError) as refused:
+        await port.open(_factory)
+    return refused.value.key == "port_not_found"
+
+
+async def test_replugged_under_another_name(
+    pty: PtyBoard,
+    tmp_path: Path,
+    plugged: list[Plugged],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A device is found by its number, and where is said once."""
+    gone = str(tmp_path / "ttyACM0")
+    port = SerialPort(gone, 115200, BOARD)
+    assert await _missing(port)
+    plugged.append(_plugged(pty.path, BOARD))
+    for _ in range(2):
+        assert await _opens(port) == pty.path
+    said = [each.message for each in caplog.records if each.name == module.__name__]
+    assert said == [f"The device of {gone} is found at {pty.path}"]
+
+
+async def test_another_device_under_its_name(
+    pty: PtyBoard, plugged: list[Plugged]
+) -> None:
+    """A path that now belongs to something else is left alone."""
+    other = PtyBoard()
+    port = SerialPort(other.path, 115200, BOARD)
+    plugged.append(_plugged(other.path, CLONE))
+    assert await _missing(port)
+    plugged.append(_plugged(pty.path, BOARD))
+    assert await _opens(port) == pty.path
+    plugged[:] = [_plugged(other.path, BOARD)]
+    assert await _opens(port) == other.path
+    # Nothing is known of what is there: its name has to do.
+    plugged.clear()
+    assert await _opens(port) == other.path
+    other.start()
+    other.unplug()
+
+
+async def test_a_device_without_number(
+    pty: PtyBoard, tmp_path: Path, plugged: list[Plugged]
+) -> None:
+    """Only one that was here before is looked for, and only where it is the only one."""
+    gc.collect()
+    link = tmp_path / "ttyUSB0"
+    port = SerialPort(str(link), 115200, CLONE)
+    plugged.append(_plugged(pty.path, CLONE))
+    assert await _missing(port)
+    link.symlink_to(pty.path)
+    assert await _opens(port) == pty.path
+    link.unlink()
+    assert await _opens(port) == pty.path
+    plugged.append(_plugged("/dev/null", CLONE))
+    assert await _missing(port)
+    plugged.pop()
+    there = SerialPort(pty.path, 115200)
+    assert await _missing(port)
+    del there
+    assert await _opens(port) == pty.path
+    away = SerialPort("/dev/ttyUSB9", 115200, CLONE)
+    assert await _missing(port)
+    del away
+    assert await _opens(port) == pty.path
+
+
+async def test_a_port_of_another_fabricator(
+    pty: PtyBoard, tmp_path: Path, plugged: list[Plugged]
+) -> None:
+    """What is open is never taken, whatever its number says."""
+    port = SerialPort(str(tmp_path / "ttyACM0"), 115200, BOARD)
+    plugged.append(_plugged(pty.path, BOARD))
+    other, gone = SerialPort(pty.path, 115200), asyncio.Event()
+    transport, _ = await other.open(lambda: _listener(gone))
+    assert await _missing(port)
+    await hang_up(transport, gone)
+    other.release()
+    assert await _opens(port) == pty.path
+
+
+async def test_driver_finds_its_device(
+    tmp_path: Path, plugged: list[Plugged], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unplugged in mid-print, plugged in again under another name, and idle there."""
+    monkeypatch.setattr(connection, "BACKOFF", (0.01,))
+    first = PtyBoard()
+    first.board.executed = _at(3000, first.pull)
+    first.start()
+    plugged.append(_plugged(first.path, BOARD))
+    desk = Desk(first.path, {"vid": 0x1D50, "pid": 0x6029, "serial_number": "0700A00C"})
+    running = asyncio.create_task(desk.fabricator.run())
+    await desk.state(MachineState.IDLE)
+    with PtyBoard() as second:
+        end = await desk.lose(tmp_path)
+        assert (end.result, end.reason) == (Result.FAILED, "connection_lost")
+        plugged[:] = [_plugged(second.path, BOARD)]
+        await desk.state(MachineState.IDLE)
+        assert desk.fabricator.snapshot.run is None
+        await desk.fabricator.close()
+        await running
+    first.unplug()
+
+
+def _flags(path: str) -> tuple[int, int]:
+    """Return a port's control flags and speed."""
+    port = os.open(path, os.O_RDWR | os.O_NOCTTY)
+    try:
+        attributes = termios.tcgetattr(port)
+    finally:
+        os.close(port)
+    return attributes[2], attributes[5]
+
+
+async def test_hanging_up_lowers_no_line(pty: PtyBoard) -> None:
+    """Neither closing a port nor dying with it resets the board."""
+    port = os.open(pty.path, os.O_RDWR | os.O_NOCTTY)
+    attributes = termios.tcgetattr(port)
+    attributes[2] |= termios.HUPCL
+    termios.tcsetattr(port, termios.TCSANOW, attributes)
+    os.close(port)
+    assert _flags(pty.path)[0] & termios.HUPCL
+    await _opens(SerialPort(pty.path, 115200))
+    assert not _flags(pty.path)[0] & termios.HUPCL
+    await _opens(SerialPort(f"device://{pty.path}", 115200))
+    assert not _flags(pty.path)[0] & termios.HUPCL
+
+
+_HOLDER = """
+import asyncio, sys
+from custom_components.printfarm.fabricators.marlin.port import Port, SerialPort
+
+async def hold():
+    port = SerialPort(sys.argv[1], 57600)
+    await port.open(lambda: Port(lambda _: None, lambda _: None))
+    print("open", flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(hold())
+"""
+
+
+async def test_a_port_that_another_process_holds(pty: PtyBoard) -> None:
+    """It is busy, and nothing on it is touched; free again once that process dies."""
+    holder = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _HOLDER, pty.path, stdout=asyncio.subprocess.PIPE
+    )
+    assert holder.stdout is not None
+    assert await holder.stdout.readline() == b"open\n"
+    before = _flags(pty.path)
+    assert before[1] == termios.B57600
+    for _ in range(2):
+        with pytest.raises(FabricatorError) as busy:
+            await probe(pty.path, 115200)
+        assert busy.value.key == "port_busy"
+    assert _flags(pty.path) == before
+    holder.kill()
+    await holder.wait()
+    assert not _flags(pty.path)[0] & termios.HUPCL
+    assert (await probe(pty.path, 115200)).model == "Virtual 220"

@@ -50,6 +50,7 @@ from .port import OpenPort, SerialPort
 from .session import Phase
 from .stream import Stream
 from .tape import Tape
+from .usb import UsbIdentity
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -93,7 +94,9 @@ class MarlinFabricator(Fabricator):
         reopens = False
         if open_port is None:
             port = SerialPort(
-                str(config.options["port"]), int(str(config.options["baudrate"]))
+                str(config.options["port"]),
+                int(str(config.options["baudrate"])),
+                UsbIdentity.read(config.options.get("usb")),
             )
             open_port, release, reopens = port.open, port.release, port.remote
         self._connection = Connection(

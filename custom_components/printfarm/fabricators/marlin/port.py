@@ -1,20 +1,29 @@
 """Opening a serial port, and saying in one word why it cannot be opened."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 import errno
+import logging
 import os
-from typing import override
+from pathlib import Path
+import socket
+from typing import Any, override
+from urllib.parse import urlsplit
+from weakref import WeakSet
 
 import serialx
 
 from ..interface import FabricatorError
+from . import usb
+from .usb import UsbIdentity
 
 type ProtocolFactory = Callable[[], asyncio.Protocol]
 type OpenPort = Callable[
     [ProtocolFactory], Awaitable[tuple[asyncio.Transport, asyncio.BaseProtocol]]
 ]
 """Connects a protocol to whatever leads to the board, as event loops do it."""
+
+_LOGGER = logging.getLogger(__name__)
 
 OPEN_TIMEOUT = 15.0
 CLOSE_TIMEOUT = 2.0
@@ -24,7 +33,20 @@ _in_use: set[str] = set()
 """Ports of this process. Locks on a device do not hold within one process, nor on a
 network, and a second connection would reset the board in the middle of a print."""
 
-_REMOTE = frozenset({"socket", "tcp", "rfc2217", "esphome"})
+_PLAIN = frozenset({"socket", "tcp"})
+_LOCAL = frozenset({"device", "linux", "posix"})
+_REMOTE = _PLAIN | {"rfc2217", "esphome"}
+
+_KEEP_ALIVE = (
+    ("SOL_SOCKET", "SO_KEEPALIVE", 1),
+    ("IPPROTO_TCP", "TCP_KEEPIDLE", 15),
+    ("IPPROTO_TCP", "TCP_KEEPINTVL", 5),
+    ("IPPROTO_TCP", "TCP_KEEPCNT", 3),
+    ("IPPROTO_TCP", "TCP_USER_TIMEOUT", 30_000),
+    ("IPPROTO_TCP", "TCP_NODELAY", 1),
+)
+"""Notices a peer that has gone without a word within half a minute, whether something
+is under way to it or not. Not every system has all of them."""
 
 _KEYS = {
     errno.ENOENT: "port_not_found",
@@ -64,13 +86,30 @@ class SerialPort:
     """A port as it was configured: a device path or an URL, and a baud rate.
 
     `socket://host:port`, `rfc2217://host:port` and `esphome://...` work as well.
+
+    With an identity, a USB port is also found under another name, and what is plugged
+    in under its name instead is left alone.
+
+    Opening raises DTR where it is not up yet, and that resets most AVR boards: the
+    kernel does it, before anybody can ask it not to. It stays up from then on, as
+    nobody lowers it, neither by hanging up nor by dying; so opening the port again
+    resets nothing. What remains is the first opening after the computer has started
+    or the plug was in. The port is locked before anything on it is changed, so that
+    trying one that is in use does no harm either.
     """
 
-    def __init__(self, url: str, baudrate: int) -> None:
+    def __init__(
+        self, url: str, baudrate: int, identity: UsbIdentity | None = None
+    ) -> None:
         """Keep the address; opens nothing."""
         self.url = url
         self.baudrate = baudrate
+        self.identity = identity
         self._claimed: str | None = None
+        self._told = url
+        self._known = False
+        """Whether it was open before, so that a device without number is ours."""
+        _configured.add(self)
 
     @property
     def remote(self) -> bool:
@@ -86,31 +125,114 @@ class SerialPort:
             FabricatorError: `port_not_found`, `port_busy`, `permission_denied`,
                 `cannot_connect`.
         """
-        loop = asyncio.get_running_loop()
-        name = self.url
-        if "://" not in name:
-            name = await loop.run_in_executor(None, os.path.realpath, name)
+        path = self.url
+        name = path
+        if "://" not in path:
+            loop = asyncio.get_running_loop()
+            path, name = await loop.run_in_executor(None, self._locate, self._rivals())
         if name in _in_use:
             raise FabricatorError("port_busy", name)
         _in_use.add(name)
         self._claimed = name
         try:
             async with asyncio.timeout(OPEN_TIMEOUT):
-                return await serialx.create_serial_connection(
-                    loop, factory, self.url, baudrate=self.baudrate, exclusive=True
-                )
+                opened = await self._connect(factory, path)
         except (OSError, ValueError, serialx.SerialException) as error:
             self.release()
             raise FabricatorError(fault(error), str(error) or None) from error
         except BaseException:
             self.release()
             raise
+        self._known = True
+        return opened
+
+    async def _connect(
+        self, factory: ProtocolFactory, path: str
+    ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
+        loop = asyncio.get_running_loop()
+        scheme, remote, _ = path.partition("://")
+        if scheme in _PLAIN:
+            where = urlsplit(path)
+            if where.hostname is None or where.port is None:
+                raise ValueError(f"no host and port: {path}")
+            connection = await loop.create_connection(
+                factory, where.hostname, where.port
+            )
+            _keep_alive(connection[0].get_extra_info("socket"))
+            return connection
+        pins: dict[str, Any] = {}
+        if not remote or scheme in _LOCAL:
+            # Else the last one to close it, also by dying, would lower DTR.
+            left = serialx.PinState.UNDEFINED
+            pins = {"dtr_on_close": left, "rts_on_close": left}
+        transport, protocol = await serialx.create_serial_connection(
+            loop, factory, path, baudrate=self.baudrate, exclusive=True, **pins
+        )
+        # Telnet goes over a connection of its own, which is not offered to anybody.
+        inner = getattr(transport, "_tcp_transport", None)
+        if isinstance(inner, asyncio.Transport):
+            _keep_alive(inner.get_extra_info("socket"))
+        return transport, protocol
+
+    def _locate(self, rivals: Collection[str] | None) -> tuple[str, str]:
+        """Return the path to open and its real path. Reads from the disk."""
+        path = self.url
+        if self.identity is not None and self._misplaced(self.identity):
+            found = None
+            if rivals is not None:
+                taken = {os.path.realpath(each) for each in rivals}
+                found = usb.find(self.identity, taken=taken)
+            if found is None:
+                raise FabricatorError("port_not_found", path)
+            path = found
+        if path != self._told:
+            self._told = path
+            _LOGGER.warning("The device of %s is found at %s", self.url, path)
+        return path, os.path.realpath(path)
+
+    def _rivals(self) -> set[str] | None:
+        """Return the ports that are not ours, whatever is there; None for all.
+
+        A device without a number of its own is only looked for where it was connected
+        before and no other fabricator has one like it, which may merely be away.
+        """
+        mine = self.identity
+        if mine is None or mine.unique:
+            return set(_in_use)
+        others = [each for each in _configured if each is not self]
+        if not self._known or any(
+            (other := each.identity) and (other.vid, other.pid) == (mine.vid, mine.pid)
+            for each in others
+        ):
+            return None
+        return _in_use | {each.url for each in others}
+
+    def _misplaced(self, wanted: UsbIdentity) -> bool:
+        """Tell whether the device is not where it was configured."""
+        if not Path(self.url).exists():
+            return True
+        # Where the system tells nothing about a port, its name has to do.
+        there = usb.identity(self.url)
+        return there is not None and not wanted.fits(there)
 
     def release(self) -> None:
         """Let others open it. Safe to call twice."""
         if self._claimed is not None:
             _in_use.discard(self._claimed)
             self._claimed = None
+
+
+_configured: WeakSet[SerialPort] = WeakSet()
+"""All that were configured, as long as they are."""
+
+
+def _keep_alive(connection: socket.socket) -> None:
+    """Have the system find out whether the other end is still there."""
+    for level, option, value in _KEEP_ALIVE:
+        if hasattr(socket, option):
+            connection.setsockopt(
+                getattr(socket, level), getattr(socket, option), value
+            )
 
 
 async def hang_up(transport: asyncio.Transport, gone: asyncio.Event) -> None:
