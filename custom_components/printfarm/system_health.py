@@ -32,4 +32,8 @@ async def system_health_info(hass: HomeAssistant) -> dict[str, Any]:
         "connected": sum(item.connected for item in farm.views()),
         "printing": view.printing,
         "queue_length": view.queue_length,
+        **{
+            f"streamer_{kind}": f"{standing.release or '-'} ({standing.machines})"
+            for kind, standing in entry.runtime_data.streamers.standings.items()
+        },
     }

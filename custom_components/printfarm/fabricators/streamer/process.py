@@ -1,7 +1,8 @@
 """The streaming processes of a farm, as Home Assistant sees them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from dataclasses import dataclass
 from functools import partial
 import logging
 from pathlib import Path
@@ -21,7 +22,7 @@ from .program import KINDS
 from .remote import RemoteFabricator
 from .supervisor import ANSWER_WITHIN, QUIT_WITHIN, Supervisor, Trouble, quit_process
 
-__all__ = ["Streamers", "Trouble", "kind_of"]
+__all__ = ["Standing", "Streamers", "Trouble", "kind_of"]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -34,6 +35,15 @@ def kind_of(config: FabricatorConfig) -> str | None:
     if str(config.options.get("port", "")).startswith(_ONLY_HERE):
         return None
     return KINDS.get(config.protocol)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A process in a few words."""
+
+    release: str | None
+    """None where it cannot be spoken to."""
+    machines: int
 
 
 class Streamers:
@@ -66,6 +76,15 @@ class Streamers:
             return registry.make(config, on_snapshot, on_event)
         supervisor = self._supervisors[kind]
         return RemoteFabricator(config, on_snapshot, on_event, supervisor)
+
+    @property
+    def standings(self) -> Mapping[str, Standing]:
+        """How each process stands that some machine needs."""
+        return {
+            kind: Standing(one.current and one.current.release, one.machines)
+            for kind, one in self._supervisors.items()
+            if one.machines
+        }
 
     @property
     def troubles(self) -> tuple[Trouble, ...]:

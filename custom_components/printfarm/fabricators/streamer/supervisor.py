@@ -97,6 +97,11 @@ class Supervisor:
         return client
 
     @property
+    def machines(self) -> int:
+        """How many need the process."""
+        return len(self._guests)
+
+    @property
     def current(self) -> Client | None:
         """The process, if it is there now."""
         return self._client
