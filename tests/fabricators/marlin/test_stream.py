@@ -20,17 +20,17 @@ class SlowSource(Source):
     opening: threading.Event
     reading: threading.Event
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, start: int = 0) -> None:
         """Open as soon as the test says so."""
         self.opening.wait(20)
-        super().__init__(path)
+        super().__init__(path, start)
         self.closings = 0
         self.made.append(self)
 
-    def read(self) -> list[tuple[int, bytes]]:
+    def fetch(self) -> bool:
         """Read as soon as the test says so."""
         self.reading.wait(20)
-        return super().read()
+        return super().fetch()
 
     def close(self) -> None:
         """Count."""
@@ -119,3 +119,26 @@ async def test_given_up_while_reading(slow: type[SlowSource], task: Task) -> Non
     assert slow.made[0].closings == 0
     slow.reading.set()
     await until_closed(slow)
+
+
+async def test_given_up_between_two_portions(
+    slow: type[SlowSource], task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where no thread is at it, the file is closed at once."""
+    slow.opening.set()
+    slow.reading.set()
+    stream = Stream(task)
+    await stream.open()
+    taken = asyncio.Event()
+
+    def take(_: Source) -> list[tuple[int, bytes]]:
+        taken.set()
+        return []
+
+    monkeypatch.setattr(slow, "take", take)
+    stream.read(ignored)
+    await taken.wait()
+    assert stream._reading is not None
+    stream._reading.cancel()
+    await asyncio.wait([stream._reading])
+    assert slow.made[0].closings == 1

@@ -41,11 +41,13 @@ def after_death(saved: Checkpoint, entries: Lines) -> Checkpoint:
     if not entries:
         return saved
     position = entries[-2][1] if len(entries) > 1 else saved.position
-    return replace(
-        saved,
-        position=max(saved.position, position),
-        data={**saved.data, "lines": [[*entry] for entry in entries]},
-    )
+    data: dict[str, JsonValue] = {
+        **saved.data,
+        "lines": [[*entry] for entry in entries],
+    }
+    if position > saved.position:
+        data["parked"] = None
+    return replace(saved, position=max(saved.position, position), data=data)
 
 
 def numbers(data: Mapping[str, Any]) -> tuple[int, int]:
@@ -56,15 +58,20 @@ def numbers(data: Mapping[str, Any]) -> tuple[int, int]:
 
 
 def placed(saved: Checkpoint, heard: Heard) -> Checkpoint:
-    """Say where the print stopped, with what the board knows of it."""
-    data: dict[str, JsonValue] = {**saved.data, "reset": heard.reset}
+    """Say where the print stopped, with what the board knows of it.
+
+    A print that was being taken up when it was cut off has lost its place on the board.
+    """
+    reset = True if saved.data.get("astray") else heard.reset
     position = saved.position
-    if heard.reset is False and heard.last is not None:
-        taken = [
-            offset for number, offset in _lines(saved.data) if number <= heard.last
-        ]
-        if taken:
-            position = max(position, taken[-1])
+    if reset is False and heard.last is not None:
+        last = heard.last
+        taken = [offset for number, offset in _lines(saved.data) if number <= last]
+        position = max([position, *taken])
+    data: dict[str, JsonValue] = {**saved.data, "reset": reset}
+    if position > saved.position:
+        # It had gone on since then.
+        data["parked"] = None
     return replace(saved, position=position, data=data)
 
 
@@ -124,7 +131,7 @@ def rest_to_json(rest: Rest | None) -> JsonValue:
     }
 
 
-def rest_from_json(data: Mapping[str, Any] | None) -> Rest | None:
+def rest_from_json(data: Any) -> Rest | None:
     """Read how the head was parked."""
     if data is None:
         return None

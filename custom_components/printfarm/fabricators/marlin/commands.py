@@ -11,6 +11,8 @@ NUMBERING = frozenset({b"M110"})
 ASKS_HOST = frozenset({b"M0", b"M1", b"M25"})
 """In a file: pause here. Never sent, because M0 and M1 would block the firmware."""
 
+MOVES = frozenset({b"G0", b"G1", b"G2", b"G3", b"G5"})
+
 HEATS = frozenset({b"M109", b"M190", b"M191", b"M192", b"M116", b"M303"})
 
 WAITS_FOR_PERSON = frozenset(
@@ -45,3 +47,8 @@ def code(command: bytes) -> bytes:
     """Name of a command: `G1` of `G1 X10`, `M104` of `M104S200`; empty if it has none."""
     match = _CODE.match(command)
     return match[1].upper() + (match[2].lstrip(b"0") or b"0") if match else b""
+
+
+def same(said: bytes, sent: bytes) -> bool:
+    """Whether firmware that repeats a command means this one; some write it anew."""
+    return (code(said) or said.split()[:1]) == (code(sent) or sent.split()[:1])

@@ -10,10 +10,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 from functools import partial
 
-from . import checkpoint, parking
+from ..interface import JsonValue, Resume
+from . import checkpoint, parking, recovery
 from .answers import Action, Busy
+from .checkpoint import Heard
 from .commands import ASKS_HOST, INTERRUPTIBLE, WAITS_FOR_PERSON, code
 from .events import Ending, Mark, RunEnded, RunPaused, RunResumed, RunStarted
+from .lookout import Lookout
 from .modal import Modal
 from .session import Phase, Session
 from .wire import Kind, Line
@@ -34,6 +37,8 @@ class Course:
         self.sent_file_line = False
         """Whether a line of the file has left in this run."""
         self.modal = Modal()
+        self.lookout = Lookout()
+        """What is known of the board since a print was cut off."""
         self._session = session
         self._link = session.link
         self._backlog: deque[tuple[int, bytes]] = deque()
@@ -51,6 +56,10 @@ class Course:
         """What to say once the head stands aside."""
         self._returning = False
         """The head is on its way back to the print."""
+        self._resume: Resume | None = None
+        self._stages: deque[recovery.Stage] = deque()
+        self._stage: recovery.Stage | None = None
+        """What is under way until a print that was cut off goes on."""
         self._targets: dict[str, float] | None = None
         """Temperatures of the print, once they are not those of the machine any more."""
 
@@ -61,10 +70,12 @@ class Course:
 
     # The plain way through
 
-    def begin(self, now: float) -> None:
-        """Begin to count lines and bytes at zero."""
+    def begin(self, now: float, resume: Resume | None) -> None:
+        """Begin to count lines at zero; bytes as well, unless a print is taken up."""
         self._session.phase = Phase.STARTING
-        self.position = 0
+        self.lookout.settled()
+        self._resume = resume
+        self.position = resume.checkpoint.position if resume is not None else 0
         self.sent_file_line = self._started = self._complete = False
         self._backlog.clear()
         self.modal = self.modal.begin()
@@ -77,7 +88,39 @@ class Course:
     def count_from_zero(self, now: float) -> None:
         """Reset line numbers. The M105 behind M110 proves that both sides agree."""
         self._link.renumber(now)
-        self._session.perform([b"M105"], self._feed)
+        self._session.perform([b"M105"], self._counted)
+
+    def _counted(self, now: float) -> None:
+        if self._resume is None:
+            self._feed(now)
+        else:
+            self._recover(self._resume, now)
+
+    def _recover(self, resume: Resume, now: float) -> None:
+        """Bring back all that the next line takes for granted, stage by stage.
+
+        From here on the print is under way: if it is cut off, it can be taken up again.
+        """
+        self.sent_file_line = True
+        self.note_start()
+        self.modal = recovery.modal(resume)
+        self._rest = checkpoint.rest_from_json(resume.checkpoint.data.get("parked"))
+        self._targets = recovery.targets(resume)
+        self._stages.extend(recovery.stages(resume, self._session.firmware))
+        self._next_stage(now)
+
+    def _next_stage(self, now: float) -> None:
+        session = self._session
+        if self._stages:
+            stage = self._stages.popleft()
+            self._stage = stage
+            self.modal.homed = stage.homed
+            session.perform(stage.commands(session.position), self._next_stage)
+            # What the next one wants to know is asked at the end of this one.
+            session.position = None
+            return
+        self._stage = self._rest = self._targets = None
+        self._feed(now)
 
     def supply(self, commands: Iterable[tuple[int, bytes]], *, complete: bool) -> None:
         """Take file lines; `complete` says that they were the last."""
@@ -339,7 +382,7 @@ class Course:
             return
         session.phase = Phase.CANCELLING
         self._cut_short(now)
-        if self._rest is not None:
+        if self._rest is not None or self._stage is not None:
             self._stand_by(now)
         else:
             self._leave_for_good(now)
@@ -362,7 +405,7 @@ class Course:
 
     def _stopped(self, _now: float) -> None:
         if self._stopping is not None:
-            self.end(self._stopping)
+            self.end(self._stopping, Heard(reset=False))
 
     def standing_by(self) -> list[bytes]:
         """Commands that leave the machine as it was chosen."""
@@ -380,12 +423,15 @@ class Course:
         """The board has its modes of the beginning."""
         self.modal = Modal()
 
-    def end(self, ending: RunEnded) -> None:
+    def end(self, ending: RunEnded, heard: Heard = Heard()) -> None:
         """The run is over; nothing of it is left but how far it came."""
         if ending.ending is Ending.FAILED and self.sent_file_line:
-            ending = replace(ending, mark=self.mark())
+            mark = self.mark()
+            ending = replace(ending, mark=mark)
+            self.lookout.cut_off(mark.data, heard=heard)
         self._drop_file()
-        self._rest = self._stopping = self._targets = None
+        self._rest = self._stopping = self._targets = self._stage = None
+        self._stages.clear()
         self._held = self._going_on = self._returning = False
         self._held_by = None
         self._session.abandon_script()
@@ -397,9 +443,15 @@ class Course:
         link = self._link
         # What others asked for is answered by whoever looks next.
         link.answered = self.account()
+        stage = self._stage
+        lost: dict[str, JsonValue] = {}
+        if stage is not None and stage.height is not None:
+            # The board does not know yet where it is.
+            lost = {"astray": True, "height": stage.height}
         return Mark(
             self.position,
             {
+                **lost,
                 "modal": checkpoint.modal_to_json(self.modal),
                 "z": self.modal.z,
                 "targets": {**self._temperatures},

@@ -10,6 +10,7 @@ something to be sent returns the bytes to write. Whoever drives it calls `tick` 
 
 from collections.abc import Iterable
 
+from ..interface import Checkpoint, Resume
 from . import parking
 from .answers import (
     Action,
@@ -31,7 +32,8 @@ from .answers import (
     Wait,
     parse,
 )
-from .commands import INTERRUPTIBLE, LONG, URGENT, code
+from .checkpoint import Heard
+from .commands import INTERRUPTIBLE, LONG, URGENT, code, same
 from .complaint import Complaint
 from .course import PREPARED, Course
 from .dialog import Dialog
@@ -46,6 +48,7 @@ POLL_INTERVAL = 5.0
 SYNC_INTERVAL = 10.0
 """Where the board reports temperatures by itself, M105 only keeps both sides in step."""
 START_TRIES = 3
+ANEW = Heard(reset=True)
 
 
 class Engine:
@@ -55,11 +58,12 @@ class Engine:
         self,
         tape: Tape | None = None,
         standby: parking.Standby = parking.Standby.OFF,
+        lost: Checkpoint | None = None,
     ) -> None:
         """Start without a connection.
 
         Each file line is noted on the tape; `standby` says how a machine is left whose
-        print was stopped.
+        print was stopped, `lost` that one was cut off before.
         """
         self.fault: str | None = None
         """Why the firmware has stopped, in its own words."""
@@ -71,10 +75,12 @@ class Engine:
         self._lines = LineBuffer()
         self._complaint: Complaint | None = None
         self._greeting = Greeting(
-            self._session, start_over=self._greet, ready=self._put_off_poll
+            self._session, start_over=self._greet, ready=self._be_ready
         )
         self._start_tries = 0
         self._next_poll = 0.0
+        if lost is not None:
+            self._course.lookout.cut_off(lost.data)
 
     # What others may ask
 
@@ -128,6 +134,11 @@ class Engine:
         if not self.running or not self.sent_file_line:
             return None
         return self._course.mark()
+
+    @property
+    def remembers(self) -> Heard:
+        """What the board still knows of a print that was cut off."""
+        return self._course.lookout.heard
 
     @property
     def heard(self) -> float | None:
@@ -221,6 +232,7 @@ class Engine:
     def lost(self, reason: str = "connection_lost") -> None:
         """The connection is gone."""
         self._session.drop_requests("not_connected")
+        self._note_numbers()
         if self.running:
             self._course.end(RunEnded(Ending.FAILED, reason))
         self._session.phase = Phase.CLOSED
@@ -229,12 +241,12 @@ class Engine:
 
     # What can be done with a board
 
-    def begin(self, now: float) -> bytes:
-        """Begin a print; its lines follow by `supply`. Only when READY."""
+    def begin(self, now: float, resume: Resume | None = None) -> bytes:
+        """Begin a print, or take one up; its lines follow by `supply`. Only when READY."""
         if self.phase is not Phase.READY:
             raise RuntimeError(f"cannot begin while {self.phase.name}")
         self._start_tries = 0
-        self._course.begin(now)
+        self._course.begin(now, resume)
         return self.upkeep(now)
 
     def supply(
@@ -298,6 +310,10 @@ class Engine:
 
     def _take(self, answer: Answer, now: float) -> None:
         link, session = self._link, self._session
+        if self.phase is Phase.GREETING:
+            last = self._greeting.overhear(answer, now)
+            if last is not None:
+                self._course.lookout.answered(last)
         if not isinstance(answer, TemperatureReport) or answer.waiting:
             # Automatic reports go on when an answer was lost, so they prove nothing.
             link.heard = now
@@ -337,26 +353,27 @@ class Engine:
         if answer.temperatures is not None:
             self._session.temperatures(answer.temperatures)
         if self.phase is Phase.GREETING:
-            self._greeting.answered(now)
+            if not self._greeting.asking:
+                self._greeting.answered(now)
         else:
             self._link.ok(answer, now)
 
     def _banner(self, banner: Banner, now: float) -> None:
         """The board has started: by our opening the port, or in the middle of things."""
+        lookout = self._course.lookout
+        lookout.started_anew()
         if self.phase is Phase.GREETING and banner.text != "start":
             return
         self._session.drop_requests("reset")
         if self.running:
-            self._course.end(RunEnded(Ending.FAILED, "reset"))
+            self._course.end(RunEnded(Ending.FAILED, "reset"), ANEW)
         self._greet(now)
 
     def _unknown(self, unknown: UnknownCommand) -> None:
         """A command that we did not send is the rest of a line that was cut."""
         head = self._link.head
-        if head is not None:
-            sent = head.command.decode("ascii", "replace")
-            if unknown.command.strip() != sent.strip():
-                self._link.stray_ok_ahead()
+        if head is not None and not same(unknown.command.encode(), head.command):
+            self._link.stray_ok_ahead()
 
     def _settle(self, now: float) -> None:
         """Follow up on everything that was accepted, then send what is next."""
@@ -385,15 +402,26 @@ class Engine:
 
     # Hello, and from then on
 
+    def _note_numbers(self) -> None:
+        """What the board counts up to, as far as we know: it may be asked for it."""
+        if self.phase in ANSWERING:
+            self._course.lookout.counted(*self._link.numbered)
+
     def _greet(self, now: float) -> None:
         """Begin from nothing with a board that may or may not be listening yet."""
+        self._note_numbers()
         self.fault = None
         self._complaint = None
         self._course.forget()
-        self._greeting.begin(now)
+        self._greeting.begin(now, self._course.lookout.question)
 
-    def _put_off_poll(self, now: float) -> None:
+    def _be_ready(self, now: float) -> None:
+        """The board is known; one whose print was cut off is not left as it was."""
         self._next_poll = now + POLL_INTERVAL
+        if self._course.lookout.heard.reset is False:
+            self._link.script.extend(self._course.standing_by())
+            if parking.holds(self.firmware):
+                self._link.script.append(parking.HOLD)
 
     def _poll(self, now: float) -> None:
         """Ask for temperatures, unless something is waiting or under way for long."""
@@ -417,7 +445,12 @@ class Engine:
 
     def _broken(self, text: str, now: float) -> None:
         """The board counts differently. At the start that can be put right."""
-        if self.phase is Phase.STARTING and self._start_tries < START_TRIES:
+        begun = self.sent_file_line
+        if (
+            self.phase is Phase.STARTING
+            and not begun
+            and self._start_tries < START_TRIES
+        ):
             self._start_tries += 1
             self._course.count_from_zero(now)
             return
@@ -455,7 +488,8 @@ class Engine:
         reason = complaint.reason
         self._session.drop_requests("halted")
         if self.running:
-            self._course.end(RunEnded(Ending.FAILED, reason, self.fault))
+            self._course.end(RunEnded(Ending.FAILED, reason, self.fault), ANEW)
+        self._course.lookout.started_anew()
         self._link.reset(now)
         self._cool()
         self._session.phase = Phase.HALTED

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from .answers import Answer, Busy, Ok, Resend, TemperatureReport
 from .events import Ready, Silent
 from .session import Phase, Session
 from .wire import encode
@@ -10,6 +11,12 @@ HELLO_INTERVAL = 2.0
 IDENTIFY_TIMEOUT = 4.0
 IDENTIFY_TRIES = 3
 AUTOREPORT = b"M155 S2"
+ASK_TRIES = 5
+"""Silent tries to hear a board's last line number."""
+ASK_LIMIT = 30
+"""The same for a board that speaks, but not of that."""
+ANSWER_GRACE = 0.5
+"""Seconds for the `ok` behind the answer."""
 
 
 class Greeting:
@@ -17,6 +24,9 @@ class Greeting:
 
     Boards that reset when the port is opened greet first and hear nothing before that,
     others say nothing until they are spoken to. So the greeting is repeated.
+
+    After a print was cut off the board is asked first which line it has taken last: a
+    line out of turn makes it say so, and the greeting itself would make it forget.
 
     `start_over` is called when what answers is no board that we know, `ready` once it
     has said what it is; both with the time.
@@ -37,6 +47,8 @@ class Greeting:
         self._next_hello = 0.0
         self._give_up = 0.0
         self._tries = 0
+        self._question: int | None = None
+        self._asked = self._in_vain = 0
 
     @property
     def deadline(self) -> float | None:
@@ -48,11 +60,37 @@ class Greeting:
                 return self._give_up
         return None
 
-    def begin(self, now: float) -> None:
-        """Begin from nothing with a board that may or may not be listening yet."""
+    def begin(self, now: float, question: int | None = None) -> None:
+        """Begin from nothing with a board that may or may not be listening yet.
+
+        `question` is the number of a line out of turn to ask with.
+        """
         self._session.begin(now)
         self._session.phase = Phase.GREETING
+        self._question = question
+        self._asked = self._in_vain = 0
         self._say_hello(now)
+
+    def overhear(self, answer: Answer, now: float) -> int | None:
+        """Listen for the number of the last line; give it back once it is known."""
+        if self._question is None:
+            return None
+        match answer:
+            case Resend(number):
+                self._question = None
+                self._next_hello = now + ANSWER_GRACE
+                return number - 1
+            case Ok(temperatures=TemperatureReport()):
+                # It has taken the line: it does not count.
+                self._question = None
+            case Busy() | TemperatureReport():
+                self._in_vain = 0
+        return None
+
+    @property
+    def asking(self) -> bool:
+        """Whether an `ok` is none that we wait for."""
+        return self._question is not None
 
     def answered(self, now: float) -> None:
         """Somebody is there."""
@@ -70,8 +108,16 @@ class Greeting:
             self._identify(now)
 
     def _say_hello(self, now: float) -> None:
-        self._link.blind(b"\n" + encode(0, b"M110 N0").rstrip())
         self._next_hello = now + HELLO_INTERVAL
+        if self._question is not None:
+            self._asked += 1
+            self._in_vain += 1
+            if self._in_vain <= ASK_TRIES and self._asked <= ASK_LIMIT:
+                line = encode(self._question, b"M105")
+                self._link.blind(b"\n" + line.rstrip())
+                return
+            self._question = None
+        self._link.blind(b"\n" + encode(0, b"M110 N0").rstrip())
 
     def _identify(self, now: float) -> None:
         """Ask what the board is; give up after a few tries and greet again."""

@@ -7,13 +7,12 @@ back afterwards. Positions are left out on purpose: the firmware knows them (M11
 from dataclasses import dataclass, field, replace
 import re
 
-from .commands import code
+from .commands import MOVES, code
 
 _FEEDRATE = re.compile(rb"F\s*(\d+\.?\d*)")
 _HEIGHT = re.compile(rb"Z\s*(-?(?:\d+\.?\d*|\.\d+))")
 _FAN = re.compile(rb"P(\d+)")
 _SPEED = re.compile(rb"S(\d+\.?\d*)")
-_MOVES = frozenset({b"G0", b"G1", b"G2", b"G3", b"G5"})
 
 
 @dataclass(slots=True)
@@ -60,7 +59,7 @@ class Modal:
         name = command[:2]
         if name not in {b"G1", b"G0"} or command[2:3] not in {b" ", b""}:
             name = code(command)
-        if name in _MOVES:
+        if name in MOVES:
             self._move(command)
             return
         match name:

@@ -86,8 +86,20 @@ def rest(
         y = round(high[1] - MARGIN - position.y, 2)
     hot = nozzle is not None and nozzle >= EXTRUDE_MINIMUM
     retract = RETRACT if modal.extruded and hot else 0.0
-    hold = firmware is not None and "Marlin" in firmware.name
-    return Rest(modal.copy(), position, (x, y, z), retract, targets, hold)
+    return Rest(modal.copy(), position, (x, y, z), retract, targets, holds(firmware))
+
+
+def holds(firmware: Firmware | None) -> bool:
+    """Whether `HOLD` is understood. In Klipper M84 switches motors off in any case."""
+    return firmware is not None and "Marlin" in firmware.name
+
+
+def corner(firmware: Firmware | None) -> list[bytes]:
+    """Commands that bring a homed head to where it is parked, as far as that is known."""
+    if firmware is None or firmware.minimum is None or firmware.maximum is None:
+        return []
+    x, y = firmware.minimum[0] + MARGIN, firmware.maximum[1] - MARGIN
+    return [b"G1 X%.2f Y%.2f F%d" % (x, y, TRAVEL_FEEDRATE)]
 
 
 def lift(
@@ -130,8 +142,8 @@ def reheat(parked: Rest, now: dict[str, float]) -> list[bytes]:
         if now.get(name) != target
     }
     return [
-        *(_heat(name, target, wait=False) for name, target in changed.items()),
-        *(_heat(name, target, wait=True) for name, target in changed.items()),
+        *(heat(name, target, wait=False) for name, target in changed.items()),
+        *(heat(name, target, wait=True) for name, target in changed.items()),
     ]
 
 
@@ -197,8 +209,8 @@ def stand_by(
             if name[0] == "T"
         }
         left = [name for name in map("T{}".format, range(tools)) if name not in warm]
-        commands = [_heat(name, target, wait=False) for name, target in warm.items()]
-        commands += [_heat(name, 0.0, wait=False) for name in left]
+        commands = [heat(name, target, wait=False) for name, target in warm.items()]
+        commands += [heat(name, 0.0, wait=False) for name in left]
     return [*commands, *_fans_off(modal)]
 
 
@@ -232,7 +244,8 @@ def _back(planned: float, needed: float) -> float:
     return planned if abs(planned - needed) <= ROUNDING else round(needed, 2)
 
 
-def _heat(name: str, target: float, *, wait: bool) -> bytes:
+def heat(name: str, target: float, *, wait: bool) -> bytes:
+    """Command for a heater by the name that it has in temperature reports."""
     if name == "B":
         return b"M%d S%g" % (190 if wait else 140, target)
     if name == "C":

@@ -1,15 +1,18 @@
 """Commands of a plain G-code file, read in blocks: memory stays flat."""
 
-from collections.abc import Iterator
+from collections import deque
 from pathlib import Path
 import re
 from typing import BinaryIO
 
-from .commands import NUMBERING, TEXT, code
+from .commands import MOVES, NUMBERING, TEXT, code
 from .wire import MAX_COMMAND
 
-BLOCK = 8 * 1024
-"""Small, so that the reading thread never keeps the interpreter from the event loop."""
+BLOCK = 128 * 1024
+"""Bytes read at once. Seldom, because a thread that has the interpreter, and is put
+aside by the system just then, keeps it from the event loop for milliseconds."""
+PORTION = 64
+"""Lines made ready at a time, in the event loop: what comes in meanwhile has to wait."""
 MAX_LINE = 1024 * 1024
 """A line longer than this is no G-code."""
 
@@ -49,41 +52,79 @@ def _shorten(line: bytes) -> bytes:
     return closed
 
 
+def earlier(path: Path, position: int, moves: int) -> int:
+    """Go back in a file by that many moves; give where the line behind them begins.
+
+    Blocks the caller. Raises `OSError`.
+    """
+    reach = BLOCK
+    with path.open("rb") as file:
+        while True:
+            start = max(0, position - reach)
+            file.seek(start)
+            *lines, _ = file.read(position - start).split(b"\n")
+            if start:
+                # It begins somewhere in the middle of a line.
+                start += len(lines.pop(0)) + 1 if lines else 0
+            found, left = position, moves
+            for line in reversed(lines):
+                if left == 0:
+                    return found
+                found -= len(line) + 1
+                left -= code(clean(line)) in MOVES
+            if left == 0 or not start or reach > MAX_LINE:
+                return found
+            reach *= 4
+
+
 class Source:
-    """Reads a file. Blocks the caller: call `read` and `close` outside the loop."""
+    """Reads a file block by block, and gives its commands portion by portion."""
 
-    def __init__(self, path: Path) -> None:
-        """Open the file."""
+    def __init__(self, path: Path, start: int = 0) -> None:
+        """Open the file; `start` is where a line begins. Blocks the caller."""
         self._file: BinaryIO = path.open("rb")
-        self._offset = 0
+        self._file.seek(start)
+        self._offset = start
         self._partial = b""
+        self._lines: deque[bytes] = deque()
+        self._line_end = 1
 
-    def read(self) -> list[tuple[int, bytes]]:
-        """Commands of the next block as (offset behind the line, command).
+    @property
+    def ready(self) -> bool:
+        """Whether there are lines to be taken."""
+        return bool(self._lines)
 
-        Empty at the end of the file only. Raises `OSError` and `SourceError`.
+    def fetch(self) -> bool:
+        """Read on, once everything was taken. False at the end of the file.
+
+        Blocks the caller: call it outside the loop. Raises `OSError` and `SourceError`.
         """
-        while block := self._file.read(BLOCK):
-            *lines, self._partial = (self._partial + block).split(b"\n")
-            if len(self._partial) > MAX_LINE:
-                raise SourceError(f"line of more than {MAX_LINE} bytes")
-            if commands := list(self._commands(lines)):
-                return commands
-        last, self._partial = self._partial, b""
-        return list(self._commands([last], end=0)) if last else []
+        block = self._file.read(BLOCK)
+        *lines, self._partial = (self._partial + block).split(b"\n")
+        if len(self._partial) > MAX_LINE:
+            raise SourceError(f"line of more than {MAX_LINE} bytes")
+        if not block and self._partial:
+            lines, self._partial = [self._partial], b""
+            self._line_end = 0
+        self._lines.extend(lines)
+        return bool(block or lines)
 
-    def close(self) -> None:
-        """Close the file."""
-        self._file.close()
+    def take(self) -> list[tuple[int, bytes]]:
+        """Commands of the next lines as (offset behind the line, command).
 
-    def _commands(
-        self, lines: list[bytes], end: int = 1
-    ) -> Iterator[tuple[int, bytes]]:
-        """Clean each line; `end` is the length of its line end."""
-        for line in lines:
+        There may be none among them. Raises `SourceError`.
+        """
+        commands = []
+        for _ in range(min(PORTION, len(self._lines))):
+            line = self._lines.popleft()
             if not self._offset:
                 self._offset = len(_BOM) if line.startswith(_BOM) else 0
                 line = line.removeprefix(_BOM)
-            self._offset += len(line) + end
+            self._offset += len(line) + self._line_end
             if command := clean(line):
-                yield self._offset, command
+                commands.append((self._offset, command))
+        return commands
+
+    def close(self) -> None:
+        """Close the file, once nothing is read any more."""
+        self._file.close()

@@ -28,7 +28,9 @@ class Stream:
         """Open the file. Raises `OSError`."""
         assert self.task.gcode is not None
         loop = asyncio.get_running_loop()
-        opening = loop.run_in_executor(None, _open, self.task.gcode)
+        resume = self.task.resume
+        start = resume.checkpoint.position if resume is not None else 0
+        opening = loop.run_in_executor(None, _open, self.task.gcode, start)
         try:
             self._source, self.size = await asyncio.shield(opening)
         except asyncio.CancelledError:
@@ -44,16 +46,28 @@ class Stream:
             )
 
     async def _read(self, source: Source, supply: Supply) -> None:
+        """Give the next portion: mostly out of memory, now and then after the disk."""
         loop = asyncio.get_running_loop()
         commands: list[tuple[int, bytes]] = []
         fault = None
-        reading = loop.run_in_executor(None, source.read)
+        reading: asyncio.Future[bool] | None = None
         try:
-            commands = await asyncio.shield(reading)
+            while not commands:
+                if source.ready:
+                    commands = source.take()
+                    await asyncio.sleep(0)
+                    continue
+                reading = loop.run_in_executor(None, source.fetch)
+                if not await asyncio.shield(reading):
+                    break
+                reading = None
         except (OSError, SourceError) as error:
             fault = str(error)
         except asyncio.CancelledError:
-            reading.add_done_callback(lambda done: _close_read(source, done))
+            if reading is None:
+                source.close()
+            else:
+                reading.add_done_callback(lambda done: _close_read(source, done))
             raise
         self._reading = None
         if self._source is None:
@@ -81,5 +95,5 @@ def _close_opened(opening: asyncio.Future[tuple[Source, int]]) -> None:
         opening.result()[0].close()
 
 
-def _open(path: Path) -> tuple[Source, int]:
-    return Source(path), path.stat().st_size
+def _open(path: Path, start: int) -> tuple[Source, int]:
+    return Source(path, start), path.stat().st_size
