@@ -81,7 +81,7 @@ class Streamers:
     def standings(self) -> Mapping[str, Standing]:
         """How each process stands that some machine needs."""
         return {
-            kind: Standing(one.current and one.current.release, one.machines)
+            kind: Standing(one.current.release if one.current else None, one.machines)
             for kind, one in self._supervisors.items()
             if one.machines
         }
