@@ -133,8 +133,8 @@ class Hosted:
                 if pending is not None:
                     pending.cancel()
             machine.detach()
-            if machine._looking is not None:
-                machine._looking.cancel()
+            if machine._watching is not None:
+                machine._watching.cancel()
         self.shelf.close()
 
     async def close(self) -> None:

@@ -16,7 +16,8 @@ from ..interface import (
     Result,
 )
 from . import messages
-from .machine import Factory, Machine, Tell
+from .machine import Factory, Machine
+from .news import Tell
 from .shelf import Keeper, Shelf
 from .story import widowed
 
@@ -134,15 +135,13 @@ class Host:
         async with self._lock(key):
             machine = await self._adopt(config, factory)
             events = await machine.take_events()
-        snapshot = machine.driver.snapshot
+        snapshot, capabilities = seen = machine.look()
         return Answer(
             {
                 "snapshot": messages.snapshot_to_json(snapshot),
-                "capabilities": messages.capabilities_to_json(
-                    machine.driver.capabilities
-                ),
+                "capabilities": messages.capabilities_to_json(capabilities),
             },
-            lambda: machine.attach(events, snapshot),
+            lambda: machine.attach(events, seen),
         )
 
     async def _adopt(self, config: FabricatorConfig, factory: Factory) -> Machine:

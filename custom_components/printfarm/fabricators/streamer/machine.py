@@ -1,7 +1,7 @@
 """One machine of the streaming process: its driver, its story, and who hears of it."""
 
 import asyncio
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from dataclasses import replace
 import logging
@@ -25,13 +25,12 @@ from ..interface import (
     Task,
 )
 from ..marlin.tape import Tape
-from . import messages, story
+from . import story
+from .news import News, Tell
 from .shelf import Keeper
 
 _LOGGER = logging.getLogger(__name__)
 
-SNAPSHOT_INTERVAL = 0.25
-"""Seconds that lie at least between two snapshots which differ by what creeps along."""
 LOOK_INTERVAL = 0.5
 """Seconds between two looks at how far a print has come."""
 BROKEN_PAUSE = 5.0
@@ -41,9 +40,6 @@ CLOSE_WITHIN = 6.5
 
 _START_WITHIN = 0.5
 """Seconds that a start gets to take note of that."""
-
-type Tell = Callable[[str, Mapping[str, Any]], bool]
-"""Sends a message about a machine to the client. False: it cannot take more now."""
 
 
 class Factory(Protocol):
@@ -65,9 +61,7 @@ class Factory(Protocol):
 class Machine:
     """What the host knows of one fabricator.
 
-    Snapshots are told as they change, the merely creeping ones at most every
-    `SNAPSHOT_INTERVAL`; events at once, after the snapshot that goes with them. The
-    end of a run is told once it is on disk, and nothing is told before it meanwhile.
+    A run is on disk before it is begun, and its end before it is told.
     """
 
     def __init__(
@@ -84,7 +78,7 @@ class Machine:
         self.keeper = keeper
         self._tape = tape
         self._log_path = log_path
-        self._tell = tell
+        self._news = News(config.key, tell, self.look)
         self._on_busy = on_busy
         self._driver: Fabricator | None = None
         self._running: asyncio.Task[None] | None = None
@@ -92,11 +86,7 @@ class Machine:
         self._storing: asyncio.Task[Any] | None = None
         """Brings the end of the run to disk; nothing is told meanwhile."""
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._attached = False
-        self._told: Snapshot | None = None
-        self._told_capabilities: Capabilities | None = None
-        self._flushing: asyncio.TimerHandle | asyncio.Handle | None = None
-        self._looking: asyncio.TimerHandle | None = None
+        self._watching: asyncio.TimerHandle | None = None
 
     def open(self, factory: Factory) -> None:
         """Make the driver and let it run."""
@@ -108,7 +98,7 @@ class Machine:
     def _make(self, factory: Factory) -> Fabricator:
         return factory(
             self.config,
-            self._on_snapshot,
+            self._news.changed,
             self._on_event,
             tape=self._tape,
             lost=self.keeper.story.lost,
@@ -183,9 +173,9 @@ class Machine:
         self._spawn(self.keeper.save_surely())
         self._on_busy()
 
-    def _look(self) -> None:
+    def _watch(self) -> None:
         """Keep how far the print has come, now and then."""
-        self._looking = None
+        self._watching = None
         known = self.keeper.story
         if not known.open or self._driver is None:
             return
@@ -196,12 +186,12 @@ class Machine:
             and story.worth_keeping(known.checkpoint, now)
         ):
             self._keep_checkpoint(now)
-        self._look_later()
+        self._watch_later()
 
-    def _look_later(self) -> None:
-        if self._looking is None:
+    def _watch_later(self) -> None:
+        if self._watching is None:
             loop = asyncio.get_running_loop()
-            self._looking = loop.call_later(LOOK_INTERVAL, self._look)
+            self._watching = loop.call_later(LOOK_INTERVAL, self._watch)
 
     def _keep_checkpoint(self, checkpoint: Checkpoint) -> None:
         self.keeper.change(checkpoint=checkpoint)
@@ -218,9 +208,8 @@ class Machine:
             return
         if now.open and event.run == now.run:
             self._edge(event)
-        if self._attached and self._storing is None:
-            self._flush()
-            self._tell_event(event)
+        if self._news.open:
+            self._news.event(event)
         else:
             self.keeper.story = story.noted(self.keeper.story, event)
             self._spawn(self.keeper.try_save())
@@ -229,7 +218,7 @@ class Machine:
         """See how far the print is whenever it starts, stops or goes on."""
         if event.type is MachineEventType.STARTED:
             self.keeper.change(started_at=event.at)
-            self._look_later()
+            self._watch_later()
         checkpoint = self.driver.checkpoint()
         if checkpoint is not None:
             self.keeper.change(checkpoint=checkpoint)
@@ -237,13 +226,19 @@ class Machine:
 
     def _ended(self, event: MachineEvent) -> None:
         self.keeper.change(end=event)
+        self._news.held = True
         self._storing = self._spawn(self._store_end())
 
     async def _store_end(self) -> None:
         await self.keeper.save_surely()
+        self._tell_end()
+
+    def _tell_end(self) -> None:
+        """Let the client know, who has seen the run as it was until now."""
         self._storing = None
+        self._news.held = False
         self._on_busy()
-        if self._attached:
+        if self._news.attached:
             self._deliver(self._take_events())
 
     def _end_anyway(self, reason: str) -> None:
@@ -283,68 +278,27 @@ class Machine:
             self._spawn(self.keeper.try_save())
         return taken
 
-    def attach(self, taken: tuple[MachineEvent, ...], told: Snapshot) -> None:
-        """A client listens from now on; it was given this snapshot."""
-        self._attached = True
-        self._told = told
-        self._told_capabilities = self.driver.capabilities
-        self._deliver((*taken, *self._take_events()))
+    def attach(
+        self, events: tuple[MachineEvent, ...], told: tuple[Snapshot, Capabilities]
+    ) -> None:
+        """A client listens from now on; it was given this, and these are to follow."""
+        self._news.attach(told)
+        self._deliver((*events, *self._take_events()))
 
     def detach(self) -> None:
         """The client is gone."""
-        self._attached = False
+        self._news.detach()
+
+    def look(self) -> tuple[Snapshot, Capabilities]:
+        """Give what is to be seen of the machine."""
+        return self.driver.snapshot, self.driver.capabilities
 
     def _deliver(self, events: tuple[MachineEvent, ...]) -> None:
         """Tell what has waited, and the end of the run last."""
-        end = self.keeper.story.announced
-        if self._storing is not None:
-            end = None
-        self._flush()
+        end = None if self._storing is not None else self.keeper.story.announced
+        self._news.flush()
         for event in (*events, *(() if end is None else (end,))):
-            self._tell_event(event)
-
-    def _tell_event(self, event: MachineEvent) -> None:
-        self._tell(self.config.key, {"event": messages.event_to_json(event)})
-
-    def _on_snapshot(self, snapshot: Snapshot) -> None:
-        if not self._attached:
-            return
-        told = self._told
-        turned = (
-            told is None or told.state is not snapshot.state or told.run != snapshot.run
-        )
-        loop = asyncio.get_running_loop()
-        if turned:
-            # Soon, not at once: the end of a run that comes with it goes first to disk.
-            self._stop_flushing()
-            self._flushing = loop.call_soon(self._flush)
-        elif self._flushing is None:
-            self._flushing = loop.call_later(SNAPSHOT_INTERVAL, self._flush)
-
-    def _flush(self) -> None:
-        """Tell the newest snapshot, and what the machine can do, if they changed."""
-        self._stop_flushing()
-        if not self._attached or self._storing is not None:
-            return
-        snapshot, capabilities = self.driver.snapshot, self.driver.capabilities
-        key = self.config.key
-        if capabilities != self._told_capabilities:
-            self._told_capabilities = capabilities
-            self._tell(
-                key, {"capabilities": messages.capabilities_to_json(capabilities)}
-            )
-        if snapshot == self._told:
-            return
-        if self._tell(key, {"snapshot": messages.snapshot_to_json(snapshot)}):
-            self._told = snapshot
-        else:
-            loop = asyncio.get_running_loop()
-            self._flushing = loop.call_later(SNAPSHOT_INTERVAL, self._flush)
-
-    def _stop_flushing(self) -> None:
-        if self._flushing is not None:
-            self._flushing.cancel()
-            self._flushing = None
+            self._news.event(event)
 
     # The end
 
@@ -359,9 +313,9 @@ class Machine:
             self._running.cancel()
             await asyncio.wait([self._running])
         self._end_anyway("stopped")
-        if self._looking is not None:
-            self._looking.cancel()
-            self._looking = None
+        if self._watching is not None:
+            self._watching.cancel()
+            self._watching = None
 
     async def _let_go(self) -> None:
         try:
@@ -381,11 +335,8 @@ class Machine:
                 task.cancel()
         if self._storing is not None:
             _LOGGER.error("%s: the end of a print is not stored", self.config.name)
-            self._storing = None
-            if self._attached:
-                self._deliver(())
-        self._attached = False
-        self._stop_flushing()
+            self._tell_end()
+        self._news.detach()
 
     def _spawn(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[Any]:
         task = asyncio.create_task(work)
