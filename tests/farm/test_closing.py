@@ -37,7 +37,7 @@ async def test_close_with_a_driver_that_hangs(
     other = await rig.add("b")
     machine.closing.shut()
     closing = asyncio.create_task(rig.farm.close())
-    await rig.until(lambda: machine.waiting and other.closed)
+    await rig.until(lambda: machine.waiting and other.left)
     rig.clock.pass_(CLOSE_WITHIN + 0.1)
     await asyncio.wait_for(closing, 5)
     assert "Machine a did not let go in time" in caplog.text
@@ -63,7 +63,7 @@ async def test_close_with_a_driver_that_cannot_be_stopped(
     bay.tasks.append(task)
     await asyncio.sleep(0)
     closing = asyncio.create_task(rig.farm.close())
-    await rig.until(lambda: machine.closed)
+    await rig.until(lambda: machine.left)
     for _ in range(20):
         rig.clock.pass_(0.5)
         await asyncio.sleep(0.001)
@@ -81,7 +81,7 @@ async def test_close_with_a_driver_that_breaks(
     async def broken() -> None:
         raise ZeroDivisionError
 
-    machine.close = broken  # type: ignore[method-assign]
+    machine.leave = broken  # type: ignore[method-assign]
     await rig.farm.close()
     assert "failed while closing" in caplog.text
 
@@ -94,10 +94,10 @@ async def test_closing_writes_down_what_the_driver_says_in_parting(
     await rig.farm.start("a")
     await rig.quiet()
 
-    async def close() -> None:
+    async def leave() -> None:
         machine.end(Result.FAILED, "stopped")
 
-    machine.close = close  # type: ignore[method-assign]
+    machine.leave = leave  # type: ignore[method-assign]
     await rig.restart()
     over = await rig.stored(job.id)
     assert (over.status, over.reason) == (JobStatus.FAILED, "stopped")
@@ -115,12 +115,12 @@ async def test_closing_while_a_file_is_on_its_way(
     await rig.farm.start("a")
     await rig.until(lambda: machine.waiting)
 
-    async def close() -> None:
+    async def leave() -> None:
         machine.show(MachineState.OFFLINE)
         machine.transferring.open()
         await asyncio.sleep(0)
 
-    machine.close = close  # type: ignore[method-assign]
+    machine.leave = leave  # type: ignore[method-assign]
     await rig.restart()
     back = await rig.stored(job.id)
     assert (back.status, back.reason) == (JobStatus.QUEUED, "restarted")
@@ -244,7 +244,7 @@ async def test_an_automatic_claim_that_the_store_refuses(
     job = await rig.job()
     await rig.quiet()
     assert machine.starts == []
-    assert caplog.text.count("did not get job") == 1
+    assert caplog.text.count("did not get a job") == 1
     del rig.storage.commit
     await rig.pass_(31)
     machine.idle()

@@ -63,6 +63,9 @@ async def test_an_idle_fabricator(rig: Rig, machine: FakeFabricator) -> None:
         unsettled=False,
         problem=None,
         message="Ready.",
+        gcode_log=False,
+        offer=None,
+        recoverable=False,
         job=None,
         file=None,
         file_name=None,
@@ -166,7 +169,10 @@ async def test_a_failed_print_stays_where_it_was(
     assert view.remaining is None
     assert view.filament_length == pytest.approx(20, abs=2)
     await rig.restart()
-    assert rig.view().progress is None, "nobody knows any more"
+    await rig.until(lambda: rig.view().progress)
+    view = rig.view()
+    assert view.progress == pytest.approx(50, abs=3)
+    assert (view.layer, view.layers) == (5, 10)
 
 
 async def test_a_machine_that_says_progress_itself(
