@@ -72,7 +72,11 @@ async def c_board(
 ) -> AsyncIterator[CBoard]:
     """Run a board as long as the block runs."""
     process = await asyncio.create_subprocess_exec(
-        program, *options, "-t", trace, stdout=PIPE, stderr=PIPE
+        *(str(program), *options, "-t", str(trace)),
+        stdout=PIPE,
+        stderr=PIPE,
+        # The system shares out time by sessions: a board is a machine of its own.
+        start_new_session=True,
     )
     try:
         assert process.stdout is not None
@@ -86,7 +90,9 @@ async def c_board(
 async def c_host(program: Path, board: CBoard, lines: int) -> Summary:
     """Let the host in C send moves of its own, one line in flight."""
     process = await asyncio.create_subprocess_exec(
-        program, board.port, str(lines), "1", stdout=subprocess.DEVNULL
+        *(str(program), board.port, str(lines), "1"),
+        stdout=subprocess.DEVNULL,
+        start_new_session=True,
     )
     await process.wait()
     return await board.summary()
