@@ -246,8 +246,8 @@ def test_the_board_agrees(name: str, model: str) -> None:
     path = FIXTURES / f"{name}.gcode"
     source, looks = Source(path), 0
     done = 0
-    while block := source.read():
-        for position, command in block:
+    while source.ready or source.fetch():
+        for position, command in source.take():
             host.ask(command.decode())
             done += 1
             if done % 97 == 0:

@@ -36,8 +36,8 @@ def commands(name: str) -> list[str]:
     """Commands of a file."""
     source = Source(GCODE / name)
     found = []
-    while block := source.read():
-        found += [command.decode() for _, command in block]
+    while source.ready or source.fetch():
+        found += [command.decode() for _, command in source.take()]
     source.close()
     return found
 

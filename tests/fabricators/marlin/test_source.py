@@ -50,9 +50,10 @@ def test_too_long() -> None:
 def _read(path: Path) -> list[tuple[int, bytes]]:
     found: list[tuple[int, bytes]] = []
     with closing(Source(path)) as source:
-        while block := source.read():
-            found += block
-        assert source.read() == []
+        while source.ready or source.fetch():
+            found += source.take()
+        assert not source.fetch()
+        assert source.take() == []
     return found
 
 
@@ -79,7 +80,7 @@ def test_offsets(write: Callable[[bytes], Path]) -> None:
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b";nothing\n" * 20000])
 def test_nothing_to_print(write: Callable[[bytes], Path], content: bytes) -> None:
-    """A file without commands has no blocks, however long it is."""
+    """A file without commands gives none, however long it is."""
     assert _read(write(content)) == []
 
 
@@ -99,6 +100,7 @@ def test_blocks_do_not_matter(
     whole = _read(path)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "BLOCK", 3)
+        patch.setattr(module, "PORTION", 2)
         assert _read(path) == whole
     content = path.read_bytes()
     for offset, command in whole:
