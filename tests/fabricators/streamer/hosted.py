@@ -137,7 +137,7 @@ class Hosted:
                 machine._watching.cancel()
         self.shelf.close()
 
-    async def close(self) -> None:
+    async def close(self, *, unattended: bool = False) -> None:
         """End it in an orderly way."""
-        await self.host.close()
+        await self.host.close(unattended=unattended)
         self.shelf.close()

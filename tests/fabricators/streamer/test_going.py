@@ -4,7 +4,13 @@ import asyncio
 
 import pytest
 
-from custom_components.printfarm.fabricators.interface import Checkpoint
+from custom_components.printfarm.fabricators.interface import (
+    Checkpoint,
+    FabricatorError,
+    MachineState,
+    Result,
+    Temperature,
+)
 from custom_components.printfarm.fabricators.streamer import machine
 from tests.fabricators.streamer.conftest import Next
 from tests.fabricators.streamer.hosted import Hosted
@@ -92,3 +98,53 @@ async def test_a_start_that_is_under_way_when_the_machine_must_go(
     assert await starting == "refused"
     second = await following()
     assert (await second.end_of(7))["result"] == "not_started"
+
+
+async def _leave_hot(hosted: Hosted) -> None:
+    hot, off = Temperature(200.0, 210.0), Temperature(50.0, 0.0)
+    hosted.driver().report(
+        state=MachineState.IDLE, nozzles=(off, hot), bed=hot, chamber=None
+    )
+
+
+async def test_nothing_is_left_hot_that_nobody_watches(hosted: Hosted) -> None:
+    """A file may end with heaters on, and its reader may never come back."""
+    driver = hosted.driver()
+    await _leave_hot(hosted)
+    await hosted.close(unattended=True)
+    assert driver.said == [("bed", 0), ("nozzle1", 0)]
+    assert driver.closed
+
+
+async def test_whoever_takes_over_finds_heaters_as_they_were(hosted: Hosted) -> None:
+    """Another process follows at once."""
+    driver = hosted.driver()
+    await _leave_hot(hosted)
+    await hosted.close()
+    assert driver.said == []
+
+
+async def test_what_was_chosen_to_stay_warm_stays_warm(hosted: Hosted) -> None:
+    """For a print that was cut off, and may be taken up again."""
+    driver = hosted.driver()
+    await hosted.start()
+    driver.end(Result.FAILED, reason="reset", checkpoint=_CHECKPOINT)
+    await hosted.until(lambda: "ended" in hosted.events())
+    await _leave_hot(hosted)
+    await hosted.close(unattended=True)
+    assert driver.said == []
+
+
+async def test_a_board_that_cannot_be_cooled_holds_nobody_up(
+    hosted: Hosted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be off by now."""
+    driver = hosted.driver()
+    await _leave_hot(hosted)
+
+    async def refuse(*_: object) -> None:
+        raise FabricatorError("not_connected")
+
+    monkeypatch.setattr(driver, "set_target", refuse)
+    await hosted.close(unattended=True)
+    assert driver.closed

@@ -56,6 +56,8 @@ class Child:
         self._release = release
         self._lock = lock
         self._stopping = asyncio.Event()
+        self._replaced = False
+        """Whoever told us to stop takes care of the machines."""
         self._server = Server(secret(folder), release, on_client=self._look)
         self._shelf = Shelf(folder)
         self._host = Host(
@@ -64,9 +66,13 @@ class Child:
             release,
             self._server.tell,
             on_busy=self._look,
-            on_quit=self._stopping.set,
+            on_quit=self._make_room,
         )
         self._linger = Linger(linger, self._needed, self._stopping.set)
+
+    def _make_room(self) -> None:
+        self._replaced = True
+        self._stopping.set()
 
     def _needed(self) -> bool:
         return self._server.connected or self._host.busy
@@ -102,7 +108,7 @@ class Child:
         _LOGGER.info("Ending")
         self._linger.stop()
         self._server.stop_listening()
-        await self._host.close()
+        await self._host.close(unattended=not self._replaced)
         self._about.unlink(missing_ok=True)
         # Whoever waits for our end may start the next one as soon as we hang up.
         self._lock.release()

@@ -174,7 +174,9 @@ class Host:
                 await keeper.delete()
         return Answer()
 
-    async def _close(self, machine: Machine) -> None:
+    async def _close(self, machine: Machine, *, unattended: bool = False) -> None:
+        if unattended:
+            await machine.cool()
         await machine.close()
         await machine.settle(STORE_WITHIN)
         self._machines.pop(machine.config.key, None)
@@ -183,10 +185,15 @@ class Host:
     def _lock(self, key: str) -> asyncio.Lock:
         return self._changing.setdefault(key, asyncio.Lock())
 
-    async def close(self) -> None:
-        """Have every print end safely and every end stored, within a bounded time."""
+    async def close(self, *, unattended: bool) -> None:
+        """Have every print end safely and every end stored, within a bounded time.
+
+        `unattended`: nobody is there, or about to come, to watch what is hot.
+        """
         self._closing = True
-        await asyncio.gather(*(self._close(one) for one in self._all()))
+        await asyncio.gather(
+            *(self._close(one, unattended=unattended) for one in self._all())
+        )
 
     def _all(self) -> list[Machine]:
         return list(self._machines.values())

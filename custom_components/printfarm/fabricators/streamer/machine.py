@@ -35,6 +35,8 @@ LOOK_INTERVAL = 0.5
 """Seconds between two looks at how far a print has come."""
 BROKEN_PAUSE = 5.0
 """Seconds before a driver that broke is run again."""
+COOL_WITHIN = 1.0
+"""Seconds that a board at rest gets to turn its heaters off."""
 CLOSE_WITHIN = 6.5
 """Seconds that a driver gets to let go of its machine in an orderly way."""
 
@@ -317,6 +319,20 @@ class Machine:
             self._watching.cancel()
             self._watching = None
 
+    async def cool(self) -> None:
+        """Turn off what was left hot: nobody watches it from now on.
+
+        Not where a print was cut off: what stays warm then was chosen, and lets the
+        part be finished.
+        """
+        if self.under_way or self.keeper.story.lost is not None:
+            return
+        with suppress(FabricatorError, TimeoutError):
+            async with asyncio.timeout(COOL_WITHIN):
+                for heater in _hot(self.driver.snapshot):
+                    _LOGGER.warning("%s: %s was left hot", self.config.name, heater)
+                    await self.driver.set_target(heater, 0)
+
     async def _let_go(self) -> None:
         try:
             async with asyncio.timeout(CLOSE_WITHIN):
@@ -343,3 +359,15 @@ class Machine:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task
+
+
+def _hot(snapshot: Snapshot) -> list[str]:
+    """Name the heaters that are to be warm, as drivers are told of them."""
+    heaters = {
+        "bed": snapshot.bed,
+        "chamber": snapshot.chamber,
+        "nozzle": snapshot.nozzles[0] if snapshot.nozzles else None,
+    }
+    for number, nozzle in enumerate(snapshot.nozzles[1:], 1):
+        heaters[f"nozzle{number}"] = nozzle
+    return [name for name, one in heaters.items() if one is not None and one.target]

@@ -85,8 +85,8 @@ class Shelf:
         return self.folder / f"{kind}-{quote(key, safe='')}{suffix}"
 
     def close(self) -> None:
-        """Let the threads go; what hangs there is not waited for."""
-        self._writers.shutdown(wait=False, cancel_futures=True)
+        """Wait until the threads have gone. What they have not begun is dropped."""
+        self._writers.shutdown(cancel_futures=True)
 
 
 def write_json(path: Path, data: dict[str, Any]) -> None:
