@@ -2,8 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
+import json
+import os
 from pathlib import Path
+import signal
 import subprocess
 from typing import Any
 
@@ -55,11 +58,11 @@ async def browser(running: RunningHome) -> AsyncIterator[Page]:
             await window.close()
 
 
-async def furnished(client: HomeClient) -> dict[str, str]:
+async def furnished(client: HomeClient, speed: float = 4) -> dict[str, str]:
     """Set up a farm with one slow fabricator; gives its entity ids by key."""
     entry = await client.add_farm()
     await client.add_fabricator(
-        entry, "virtual", {"name": "Left", "model": "marlin_2", "speed": 4}
+        entry, "virtual", {"name": "Left", "model": "marlin_2", "speed": speed}
     )
     await lay_out(client)
     entities = await client.ask(type="config/entity_registry/list")
@@ -138,3 +141,47 @@ async def test_the_add_fabricator_form_in_the_browser(tmp_path: Path) -> None:
             await expect(page.get_by_text("Bench").first).to_be_visible()
         devices = await client.ask(type="config/device_registry/list")
         assert "Bench" in {device["name"] for device in devices}
+
+
+async def test_a_print_that_was_cut_off_goes_on_by_the_repair_in_the_browser(
+    tmp_path: Path,
+) -> None:
+    """A person reads what happened, and decides; only then does the machine move."""
+    home = write_home(tmp_path / "home", free_port())
+    async with (
+        await boot(home) as running,
+        HomeClient.connect(running.session, running.token) as client,
+    ):
+        entities = await furnished(client, speed=20)
+        await client.upload(FILES / "vase.gcode", queue="true")
+        await until_above(client, entities["progress"], 5)
+        about = home.folder / "printfarm" / "streamer" / "virtual" / "about.json"
+        os.kill(json.loads(about.read_text("utf-8"))["pid"], signal.SIGKILL)
+        await until(client, entities["status"], {"finished"})
+        async with browser(running) as page:
+            await page.goto("/config/repairs")
+            await page.get_by_text("A print on Left was cut off").click()
+            dialog = page.get_by_text("Streaming process ended unexpectedly")
+            await expect(dialog).to_be_visible()
+            await page.screenshot(path=tmp_path / "menu.png")
+            await page.get_by_text("Go on with the print").click()
+            await expect(page.get_by_text("will heat up and move")).to_be_visible()
+            await page.screenshot(path=tmp_path / "recover.png")
+            await page.get_by_role("button", name="Submit").click()
+            await until(client, entities["status"], {"preparing", "printing"})
+        jobs = (await client.act("get_jobs", {}))["jobs"]
+        assert [job["status"] for job in jobs][1:] == ["failed"]
+        assert jobs[0]["origin_id"] == jobs[1]["id"]
+
+
+async def until_above(client: HomeClient, entity: str, wanted: float) -> None:
+    """Wait until a number is greater than this."""
+    news = await client.listen(type="subscribe_entities", entity_ids=[entity])
+    async with asyncio.timeout(PATIENCE / 1000):
+        while True:
+            event: dict[str, Any] = await news.get()
+            told = {**event.get("a", {}).get(entity, {})}
+            told |= event.get("c", {}).get(entity, {}).get("+", {})
+            with suppress(ValueError):
+                if float(told.get("s", "")) > wanted:
+                    return
