@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable
 import contextlib
 from functools import partial
+import itertools
 from pathlib import Path
 import tempfile
 
@@ -12,7 +13,6 @@ from hypothesis import HealthCheck, settings, strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
-    invariant,
     precondition,
     rule,
     run_state_machine_as_test,
@@ -20,33 +20,28 @@ from hypothesis.stateful import (
 import pytest
 
 from custom_components.printfarm.fabricators.interface import (
+    Checkpoint,
     FabricatorError,
+    MachineEvent,
     MachineEventType,
     MachineState,
     Result,
     StartOutcome,
 )
 from custom_components.printfarm.farm.errors import FarmError
-from custom_components.printfarm.farm.model import (
-    ENDED,
-    HOLDING,
-    OPEN,
-    Job,
-    JobStatus,
-    Rating,
-)
+from custom_components.printfarm.farm.model import Job, JobStatus, Rating
 
 from .machine import FakeFabricator
+from .promises import Promises
 from .rig import Rig
 
 KEYS = ("a", "b", "c")
-END_EVENTS = {"print_complete", "print_failed", "print_cancelled"}
 keys = st.sampled_from(KEYS)
 picks = st.integers(0, 30)
 UNDER_WAY = {MachineState.PREPARING, MachineState.PRINTING, MachineState.PAUSED}
 
 
-class AnySequence(RuleBasedStateMachine):
+class AnySequence(Promises, RuleBasedStateMachine):
     """A farm of up to three machines, and a world that does what it likes."""
 
     template: Path
@@ -60,6 +55,9 @@ class AnySequence(RuleBasedStateMachine):
         self.rig.clock.rule(self.runner.get_loop())
         self.parts: set[str] = set()
         """Fabricators with something on their bed, whatever the farm believes."""
+        self.cut_off: dict[str, int] = {}
+        """Fabricators with a part that was cut off at this byte, and nothing since."""
+        self.positions = itertools.count(100)
         self.starts: Counter[int] = Counter()
         self.refused: Counter[int] = Counter()
         self.wrong: list[str] = []
@@ -102,8 +100,11 @@ class AnySequence(RuleBasedStateMachine):
 
     def _start(self, key: str, machine: FakeFabricator, answer: object) -> StartOutcome:
         job_id = machine.starts[-1]
-        if key in self.parts:
+        resume = machine.tasks[-1].resume
+        if resume is None and key in self.parts:
             self.wrong.append(f"job {job_id} started on a used bed")
+        if resume is not None and (self.cut_off.get(key) != resume.checkpoint.position):
+            self.wrong.append(f"job {job_id} goes on with what is not there")
         if machine.snapshot.state is not MachineState.IDLE:
             self.wrong.append(f"job {job_id} started on {machine.snapshot.state}")
         if self.rig.view(key).maintenance:
@@ -113,6 +114,7 @@ class AnySequence(RuleBasedStateMachine):
             self.refused[job_id] += 1
         else:
             self.parts.add(key)
+            self.cut_off.pop(key, None)
         if isinstance(answer, Exception):
             raise answer
         assert isinstance(answer, StartOutcome)
@@ -229,12 +231,13 @@ class AnySequence(RuleBasedStateMachine):
         """Somebody clears a bed, and only then says so."""
 
         async def act() -> None:
-            before = set(self.parts)
+            before = set(self.parts), dict(self.cut_off)
             self.parts.discard(key)
+            self.cut_off.pop(key, None)
             try:
                 await self.rig.farm.release(key, rating)
             except FarmError:
-                self.parts = before
+                self.parts, self.cut_off = before
                 raise
 
         self._do(act())
@@ -270,6 +273,7 @@ class AnySequence(RuleBasedStateMachine):
         if key in self.rig.configs:
             self._do(self.rig.remove(key))
             self.parts.discard(key)
+            self.cut_off.pop(key, None)
 
     @rule(seconds=st.sampled_from([1, 11, 61, 700]))
     def wait(self, seconds: int) -> None:
@@ -319,6 +323,33 @@ class AnySequence(RuleBasedStateMachine):
 
         self._do(act())
 
+    @rule(key=keys)
+    def lose(self, key: str) -> None:
+        """A print is cut off, each at a byte of its own."""
+        machine = self._machine(key)
+        if machine is None or machine.snapshot.state not in UNDER_WAY:
+            return
+        position = next(self.positions)
+
+        async def act() -> None:
+            machine.cut_off(position)
+
+        if machine.snapshot.run is not None:
+            self.cut_off[key] = position
+        self._do(act())
+
+    @rule(key=keys)
+    def recover(self, key: str) -> None:
+        """Somebody wants a print to go on where it was cut off."""
+
+        async def act() -> None:
+            if self.rig.farm.can_recover(key):
+                assert key in self.cut_off
+            await self.rig.farm.recover(key)
+            self.added += 1
+
+        self._do(act())
+
     @rule(key=keys, up=st.booleans())
     def turn(self, key: str, *, up: bool) -> None:
         """A print pauses or goes on."""
@@ -345,6 +376,7 @@ class AnySequence(RuleBasedStateMachine):
             machine.printing(None)
 
         self.parts.add(key)
+        self.cut_off.pop(key, None)
         self._do(act())
 
     @rule(key=keys, state=st.sampled_from(MachineState))
@@ -375,7 +407,15 @@ class AnySequence(RuleBasedStateMachine):
             for key in self.rig.configs:
                 machine, run = self.rig.machines[key], runs.get(key)
                 self._watch(key)
-                if run is not None:
+                if run is not None and result is Result.FAILED and not go_on:
+                    self.cut_off[key] = position = next(self.positions)
+                    machine.outcomes[run] = MachineEvent(
+                        type=MachineEventType.ENDED,
+                        run=run,
+                        result=result,
+                        checkpoint=Checkpoint(position=position, at=0.0),
+                    )
+                elif run is not None:
                     machine.outcomes[run] = None if go_on else result
                 if key in runs and go_on:
                     machine.printing(run)
@@ -383,67 +423,6 @@ class AnySequence(RuleBasedStateMachine):
                     machine.idle()
 
         self._do(act())
-
-    # What always holds
-
-    @invariant()
-    def all_holds(self) -> None:
-        """After every step."""
-        if not hasattr(self.rig, "farm"):
-            return
-        self._nothing_wrong_was_started()
-        self._memory_and_store_agree()
-        self._ends_are_told_once()
-        self._everything_can_be_looked_at()
-
-    def _nothing_wrong_was_started(self) -> None:
-        """I1, I2."""
-        assert self.wrong == []
-        for job_id, count in self.starts.items():
-            assert count - self.refused[job_id] <= 1, f"job {job_id} started twice"
-
-    def _memory_and_store_agree(self) -> None:
-        """Nothing is lost, and what is shown is what is kept."""
-        jobs = self.runner.run(self.rig.all_jobs())
-        assert len(jobs) == self.added
-        ledger = self.rig.farm._ledger
-        kept = {job.id: job for job in jobs if job.status in OPEN}
-        assert ledger.book._jobs == kept
-        holders = Counter(job.fabricator_id for job in jobs if job.status in HOLDING)
-        assert set(holders.values()) <= {1}
-        assert {job.fabricator_id: job for job in ledger.book.holding()} == {
-            job.fabricator_id: job for job in kept.values() if job.status in HOLDING
-        }
-        loaded = self.runner.run(self.rig.storage.load())
-        assert {record.id: record for record in loaded.fabricators} == ledger.records
-        assert loaded.unannounced == ()
-        for job in jobs:
-            if job.id in self.over:
-                assert job.status is self.over[job.id], "an end was taken back"
-            if job.status in ENDED:
-                self.over[job.id] = job.status
-
-    def _ends_are_told_once(self) -> None:
-        """I3."""
-        events = self.rig.events
-        ids = [event.id for event in events]
-        assert len(ids) == len(set(ids))
-        ends = Counter(event.job_id for event in events if event.type in END_EVENTS)
-        assert set(ends.values()) <= {1}
-        removed = {event.job_id for event in events if event.type == "job_removed"}
-        assert set(ends) | removed == set(self.over)
-
-    def _everything_can_be_looked_at(self) -> None:
-        """No state is one that cannot be drawn."""
-
-        async def look() -> None:
-            self.rig.farm.farm_view()
-            self.rig.farm.queue()
-            for key in self.rig.configs:
-                self.rig.farm.queue(key)
-                assert self.rig.view(key).available is not None
-
-        self.runner.run(look())
 
 
 @pytest.mark.timeout(300)

@@ -11,7 +11,13 @@ import pytest
 from custom_components.printfarm.farm import worker as worker_module
 from custom_components.printfarm.farm.model import AnalysisState
 from custom_components.printfarm.farm.worker import AnalysisError, CpuWorker
-from custom_components.printfarm.gcode import FileKind, RefusedError, analyse
+from custom_components.printfarm.gcode import (
+    FileKind,
+    RefusedError,
+    ReplayError,
+    analyse,
+    replay,
+)
 
 from .gcode import sliced
 from .rig import Rig
@@ -51,6 +57,28 @@ async def test_refusals_and_errors_come_through(tmp_path: Path) -> None:
     assert caught.value.reason.value == "file_without_gcode"
     with pytest.raises(FileNotFoundError):
         await worker.analyse(tmp_path / "none", "none.gcode", tmp_path / "work")
+
+
+async def test_it_follows_a_file_to_a_byte(tmp_path: Path) -> None:
+    """The same as in this process."""
+    path = tmp_path / "tower.gcode"
+    path.write_bytes(sliced())
+    half = path.stat().st_size // 2
+    told = await CpuWorker().replay(path, half)
+    assert told == replay(path, half)
+    assert told.nozzles == {"T0": 210.0}
+
+
+async def test_it_says_what_only_the_machine_could_tell(tmp_path: Path) -> None:
+    """And what cannot be read."""
+    worker = CpuWorker()
+    path = tmp_path / "raw.gcode"
+    path.write_bytes(b"G28\nG6 X100\nG1 X1 E1\n")
+    with pytest.raises(ReplayError) as caught:
+        await worker.replay(path, path.stat().st_size)
+    assert (caught.value.command, caught.value.offset) == ("G6 X100", 4)
+    with pytest.raises(FileNotFoundError):
+        await worker.replay(tmp_path / "none", 0)
 
 
 def _slow_child(

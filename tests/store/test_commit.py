@@ -9,6 +9,8 @@ from custom_components.printfarm.farm.errors import StaleError, StorageError
 from custom_components.printfarm.farm.events import (
     EVENT_TYPES,
     BedCleared,
+    JobAdded,
+    JobAssigned,
     PrintComplete,
     PrintPaused,
 )
@@ -162,3 +164,54 @@ async def test_once_per_job_not_once_for_all(
     events = [PrintComplete(at=NOW, job_id=job.id) for job in jobs]
     events += [PrintComplete(at=NOW), PrintComplete(at=NOW)]
     assert len((await repository.commit(events=events)).events) == 4
+
+
+async def test_a_job_that_is_claimed_as_it_is_made(
+    repository: Repository, fabricator: FabricatorRecord, file: StoredFile
+) -> None:
+    """It never stands in the queue; record and events come with it."""
+    origin = await add_job(repository, file)
+    new = NewJob(
+        file_id=file.id,
+        name="Rest",
+        origin_id=origin.id,
+        start_offset=1234,
+        milestone=50,
+    )
+    committed = await repository.add_claimed(
+        new,
+        replace(fabricator, halted=None, maintenance=True),
+        NOW,
+        [JobAdded(at=NOW), JobAssigned(at=NOW)],
+    )
+    (job,) = committed.jobs
+    assert (job.status, job.fabricator_id, job.claimed_at, job.position) == (
+        JobStatus.STARTING,
+        fabricator.id,
+        NOW,
+        origin.position + 1,
+    )
+    assert (job.start_offset, job.milestone, job.origin_id) == (1234, 50, origin.id)
+    assert job.start_sent_at is None
+    assert [event.job_id for event in committed.events] == [job.id, job.id]
+    loaded = await repository.load()
+    assert loaded.jobs == (origin, job)
+    assert loaded.fabricators == committed.fabricators
+    assert loaded.fabricators[0].maintenance
+
+
+async def test_a_claim_where_one_is_held_already(
+    repository: Repository, fabricator: FabricatorRecord, file: StoredFile
+) -> None:
+    """Nothing is made, and neither is it against a record that has changed."""
+    held = claimed(await add_job(repository, file), fabricator)
+    await repository.commit(jobs=[held])
+    before = await repository.load()
+    new = NewJob(file_id=file.id, name="Rest")
+    with pytest.raises(StorageError, match="fabricator_taken"):
+        await repository.add_claimed(new, fabricator, NOW, [JobAdded(at=NOW)])
+    freed = replace(held, revision=1, status=JobStatus.FAILED)
+    await repository.commit(jobs=[freed], fabricators=[fabricator])
+    with pytest.raises(StaleError):
+        await repository.add_claimed(new, fabricator, NOW, [JobAdded(at=NOW)])
+    assert len((await repository.load()).jobs) == len(before.jobs) - 1

@@ -71,6 +71,7 @@ async def test_fabricator_keeps_all_that_is_written(
         bed_clear=False,
         auto_start=True,
         maintenance=True,
+        gcode_log=True,
         halted="start_failed",
         last_job_id=12,
         completed=3,
@@ -164,6 +165,9 @@ async def test_job_keeps_all_that_is_written(
         duration=86400.25,
         filament_length=10.5,
         filament_weight=0.1,
+        start_offset=2**40,
+        end_offset=2**40 + 1,
+        checkpoint={"position": 2**40 + 1, "at": 1.5, "data": {"z": [0.2, None]}},
     )
     committed = await repository.commit(jobs=[ended])
     assert committed.jobs == (replace(ended, revision=1),)
