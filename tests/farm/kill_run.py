@@ -17,6 +17,7 @@ import time
 from typing import Any, cast, override
 
 from custom_components.printfarm.fabricators.interface import (
+    Checkpoint,
     FabricatorConfig,
     MachineEvent,
     MachineEventType,
@@ -35,7 +36,9 @@ from .gcode import sliced
 from .machine import FakeFabricator
 from .rig import read_in_thread, replay_in_thread
 
-KEYS = ("forgets", "remembers", "refuses")
+KEYS = ("forgets", "remembers", "refuses", "loses")
+FAITHFUL = ("remembers", "loses")
+"""They tell each end again and again, until they may forget it."""
 PATIENCE = 30.0
 
 
@@ -101,6 +104,9 @@ class Printer(FakeFabricator):
     @override
     async def run(self) -> None:
         self.idle()
+        if self.config.key in FAITHFUL:
+            for run in self._untold():
+                self._announce(self._ended(run))
         while True:
             await asyncio.sleep(1)
             self.show()
@@ -120,32 +126,77 @@ class Printer(FakeFabricator):
             return StartOutcome.REFUSED
         self.printing(task.run)
         self.say(MachineEventType.STARTED, task.run)
-        asyncio.get_running_loop().call_later(self._slow, self.over)
+        self._go_on(lost=self.config.key == "loses" and task.resume is None)
         return StartOutcome.STARTED
 
-    def over(self) -> None:
+    def _go_on(self, *, lost: bool) -> None:
+        """Print to the end, or to where it is cut off."""
+        self._diary.write("fate", self.snapshot.run, "cut" if lost else "end")
+        asyncio.get_running_loop().call_later(self._slow, self.over, lost)
+
+    def over(self, lost: bool) -> None:
         """Come to the end of the print."""
+        run = self.snapshot.run
+        assert run is not None
         self._diary.step()
-        self._diary.write("end", self.snapshot.run)
+        self._diary.write("cut" if lost else "end", run, self.config.key)
         self._diary.step()
-        self.end()
+        self.idle()
+        self._announce(self._ended(run))
         self._diary.step()
+
+    def _ended(self, run: int) -> MachineEvent:
+        """Say what became of a run that is over."""
+        if ["cut", str(run), self.config.key] not in self._diary.lines():
+            result, checkpoint = Result.COMPLETED, None
+        else:
+            result, checkpoint = Result.FAILED, Checkpoint(position=200, at=0.0)
+        return MachineEvent(
+            type=MachineEventType.ENDED,
+            run=run,
+            result=result,
+            reason="connection_lost" if checkpoint else None,
+            checkpoint=checkpoint,
+        )
+
+    def _untold(self) -> list[int]:
+        lines = [line for line in self._diary.lines() if line[2:] == [self.config.key]]
+        forgot = {line[1] for line in lines if line[0] == "forgot"}
+        return [
+            int(line[1])
+            for line in lines
+            if line[0] in ("end", "cut") and line[1] not in forgot
+        ]
+
+    @override
+    async def forget(self, run: int) -> None:
+        self._diary.step()
+        self._diary.write("forgot", run, self.config.key)
+        self._diary.step()
+
+    @override
+    async def locate(self, checkpoint: Checkpoint) -> Checkpoint:
+        self._diary.step()
+        self._diary.write("locate", checkpoint.position)
+        self._diary.step()
+        return checkpoint
 
     @override
     async def outcome(self, run: int) -> MachineEvent | None:
         self._diary.step()
-        unknown = await super().outcome(run)
-        if self.config.key != "remembers":
-            return unknown
+        if self.config.key not in FAITHFUL:
+            return await super().outcome(run)
         lines = self._diary.lines()
-        if ["end", str(run)] in lines:
-            return MachineEvent(
-                type=MachineEventType.ENDED, run=run, result=Result.COMPLETED
-            )
+        if any([word, str(run), self.config.key] in lines for word in ("end", "cut")):
+            return self._ended(run)
         if ["start", str(run), self.config.key] not in lines:
-            return unknown
+            # One is sure of it, the other is not.
+            self.outcomes[run] = (
+                Result.NOT_STARTED if self.config.key == "loses" else Result.UNKNOWN
+            )
+            return await super().outcome(run)
         self.printing(run)
-        asyncio.get_running_loop().call_later(self._slow, self.over)
+        self._go_on(lost=["fate", str(run), "cut"] in lines)
         return None
 
 
@@ -195,21 +246,23 @@ async def _fill(farm: Farm, diary: Diary) -> None:
 
 
 async def _attend(farm: Farm, *, fill: bool) -> None:
-    """Be the person: clear beds and settle what nobody knows, until all is over.
+    """Be the person: recover, clear beds, settle what nobody knows, until all is over.
 
     After a life that did not get to it, lift holds, too.
     """
     while farm.queue() or any(
-        view.job is not None and view.job.ended_at is None for view in farm.views()
+        view.offer is not None or (view.job is not None and view.job.ended_at is None)
+        for view in farm.views()
     ):
         for item in farm.queue():
             if item.job.hold and not fill:
                 await farm.change_job(item.job.id, hold=False)
         for view in farm.views():
-            if Command.RELEASE not in view.available:
-                continue
             try:
-                await farm.release(view.key)
+                if Command.RECOVER in view.available:
+                    await farm.recover(view.key)
+                elif Command.RELEASE in view.available and view.offer is None:
+                    await farm.release(view.key)
             except ConflictError:
                 # Something began there since the look.
                 continue

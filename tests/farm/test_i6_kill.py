@@ -26,6 +26,10 @@ TRIGGERS = (
     ("start", 3),
     ("end", 1),
     ("end", 4),
+    ("cut", 1),
+    ("locate", 1),
+    ("forgot", 1),
+    ("forgot", 4),
     ("told", 9),
     ("job_assigned", 2),
     ("print_complete", 2),
@@ -73,7 +77,16 @@ class Remains:
         added = self.count("added")
         assert set(added) <= set(self.jobs), "a job that was promised is gone"
         assert set(added.values()) <= {1}
-        assert len(self.jobs) <= 7, "a job appeared from nowhere"
+        origins = [job["origin_id"] for job in self.jobs.values() if job["origin_id"]]
+        assert len(self.jobs) - len(origins) <= 7, "a job appeared from nowhere"
+        for origin in origins:
+            assert self.jobs[origin]["reason"] == "connection_lost"
+        going_on = [
+            job["origin_id"]
+            for job in self.jobs.values()
+            if job["origin_id"] and job["started_at"]
+        ]
+        assert len(going_on) == len(set(going_on)), "one was taken up twice"
         assert set(self.happened("job_added").values()) <= {1}
         assert set(self.happened("job_added")) == set(self.jobs)
         open_jobs = [
@@ -95,15 +108,18 @@ class Remains:
             )
 
     def _check_ends(self) -> None:
-        ends, really = self.happened(*END_EVENTS), self.count("end")
+        ends, removed = self.happened(*END_EVENTS), self.happened("job_removed")
+        really = self.count("end") + self.count("cut")
         assert set(ends.values()) <= {1}, "an end was written twice"
         for job_id, job in self.jobs.items():
-            if job["reason"] == "removed":
-                assert ends[job_id] == 0
+            if job_id in removed:
+                assert (ends[job_id], really[job_id]) == (0, 0)
                 continue
             assert ends[job_id] == 1
             if job["reason"] != "settled_by_person":
-                assert job["status"] == "completed"
+                lost = job_id in self.count("cut")
+                assert job["status"] == ("failed" if lost else "completed")
+                assert (job["checkpoint"] is not None) is lost
                 assert really[job_id] == 1, "nobody saw it end"
 
     def _check_telling(self) -> None:
@@ -159,6 +175,10 @@ def test_not_killed(tmp_path: Path) -> None:
     _carry_out(tmp_path)
     remains = Remains.of(tmp_path / "whole")
     remains.check()
-    assert len(remains.jobs) == 7
+    assert sum(job["origin_id"] is None for job in remains.jobs.values()) == 7
+    lost = remains.count("cut")
+    assert lost
+    assert {job["origin_id"] for job in remains.jobs.values()} - {None} == set(lost)
+    assert set(remains.count("forgot").values()) == {1}
     assert not remains.happened("job_unknown")
     assert sum(remains.count("start").values()) >= 6
