@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
+import socket
 
 import pytest
 
@@ -24,6 +25,7 @@ from custom_components.printfarm.fabricators.marlin.driver import MarlinFabricat
 from custom_components.printfarm.fabricators.marlin.port import SerialPort
 from custom_components.printfarm.fabricators.marlin.probe import probe
 from tests.emulators.tcp_board import TcpBoard
+from tests.emulators.telnet import TelnetFront
 from tests.fabricators.watched import Watched, endless
 
 from .bench import OURS
@@ -37,8 +39,8 @@ HTTP = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
 class Site(Watched[MarlinFabricator]):
     """A board behind a socket and the driver on it."""
 
-    def __init__(self, board: TcpBoard) -> None:
-        """Point the driver at the board."""
+    def __init__(self, board: TcpBoard, url: str | None = None) -> None:
+        """Point the driver at the board, or at what stands before it."""
         super().__init__()
         self.board = board
         self.fabricator = MarlinFabricator(
@@ -46,7 +48,7 @@ class Site(Watched[MarlinFabricator]):
                 key="k",
                 name="Network",
                 protocol="marlin",
-                options={"port": board.url, "baudrate": 115200},
+                options={"port": url or board.url, "baudrate": 250000},
             ),
             self.on_snapshot,
             self.on_event,
@@ -95,6 +97,64 @@ async def test_print(site: Site) -> None:
     assert done == [
         line for line in commands("vase.gcode") if not line.startswith(OURS)
     ]
+
+
+@pytest.fixture
+async def front() -> AsyncIterator[TelnetFront]:
+    """A telnet server before a board that is reset."""
+    async with TcpBoard() as board, TelnetFront(board) as front:
+        yield front
+
+
+async def test_print_over_telnet(front: TelnetFront) -> None:
+    """A server that lets its port be set, and does not acknowledge everything."""
+    site = Site(front.board, front.url)
+    running = asyncio.create_task(site.fabricator.run())
+    await site.state(MachineState.IDLE)
+    assert int.from_bytes(front.set[1]) == 250000
+    front.board.executed.clear()
+    file = GCODE / "limits.gcode"
+    task = Task(run=1, name="limits", source=file, gcode=file)
+    assert await site.fabricator.start(task) is StartOutcome.STARTED
+    assert (await site.ended()).result is Result.COMPLETED
+    _is_watched(site)
+    await site.fabricator.close()
+    await running
+    done = [line for line in front.board.executed if not line.startswith(OURS)]
+    assert done == [
+        line for line in commands("limits.gcode") if not line.startswith(OURS)
+    ]
+    assert (await probe(front.url, 115200)).model == "Virtual 220"
+    assert int.from_bytes(front.set[1]) == 115200
+
+
+async def test_a_dead_peer_is_noticed(site: Site) -> None:
+    """The system asks for it every now and then, and gives it up in half a minute."""
+    _is_watched(site)
+
+
+def _is_watched(site: Site) -> None:
+    transport = site.fabricator._connection._transport
+    assert transport is not None
+    connection = transport.get_extra_info("socket")
+    assert connection.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    assert [
+        connection.getsockopt(socket.IPPROTO_TCP, option)
+        for option in (
+            socket.TCP_KEEPIDLE,
+            socket.TCP_KEEPINTVL,
+            socket.TCP_KEEPCNT,
+            socket.TCP_USER_TIMEOUT,
+        )
+    ] == [15, 5, 3, 30_000]
+    assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+async def test_no_host() -> None:
+    """An address without a port cannot be connected to."""
+    with pytest.raises(FabricatorError) as refused:
+        await probe("socket://127.0.0.1", 115200)
+    assert refused.value.key == "cannot_connect"
 
 
 async def test_unplugged(site: Site, tmp_path: Path) -> None:

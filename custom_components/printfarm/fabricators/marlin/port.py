@@ -15,6 +15,7 @@ import serialx
 
 from ..interface import FabricatorError
 from . import usb
+from .telnet import TelnetTransport
 from .usb import UsbIdentity
 
 type ProtocolFactory = Callable[[], asyncio.Protocol]
@@ -36,6 +37,12 @@ network, and a second connection would reset the board in the middle of a print.
 _PLAIN = frozenset({"socket", "tcp"})
 _LOCAL = frozenset({"device", "linux", "posix"})
 _REMOTE = _PLAIN | {"rfc2217", "esphome"}
+
+_PINS: dict[str, Any] = {
+    "dtr_on_close": serialx.PinState.UNDEFINED,
+    "rts_on_close": serialx.PinState.UNDEFINED,
+}
+"""Else the last one to close a port, also by dying, would lower its lines."""
 
 _KEEP_ALIVE = (
     ("SOL_SOCKET", "SO_KEEPALIVE", 1),
@@ -150,29 +157,26 @@ class SerialPort:
         self, factory: ProtocolFactory, path: str
     ) -> tuple[asyncio.Transport, asyncio.BaseProtocol]:
         loop = asyncio.get_running_loop()
+        opened: tuple[asyncio.Transport, asyncio.BaseProtocol]
         scheme, remote, _ = path.partition("://")
         if scheme in _PLAIN:
             where = urlsplit(path)
             if where.hostname is None or where.port is None:
                 raise ValueError(f"no host and port: {path}")
-            connection = await loop.create_connection(
-                factory, where.hostname, where.port
+            opened = await loop.create_connection(factory, where.hostname, where.port)
+        else:
+            opened = await serialx.create_serial_connection(
+                loop,
+                factory,
+                path,
+                baudrate=self.baudrate,
+                exclusive=True,
+                transport_cls=TelnetTransport if scheme == "rfc2217" else None,
+                **({} if remote and scheme not in _LOCAL else _PINS),
             )
-            _keep_alive(connection[0].get_extra_info("socket"))
-            return connection
-        pins: dict[str, Any] = {}
-        if not remote or scheme in _LOCAL:
-            # Else the last one to close it, also by dying, would lower DTR.
-            left = serialx.PinState.UNDEFINED
-            pins = {"dtr_on_close": left, "rts_on_close": left}
-        transport, protocol = await serialx.create_serial_connection(
-            loop, factory, path, baudrate=self.baudrate, exclusive=True, **pins
-        )
-        # Telnet goes over a connection of its own, which is not offered to anybody.
-        inner = getattr(transport, "_tcp_transport", None)
-        if isinstance(inner, asyncio.Transport):
-            _keep_alive(inner.get_extra_info("socket"))
-        return transport, protocol
+        if (connection := opened[0].get_extra_info("socket")) is not None:
+            _keep_alive(connection)
+        return opened
 
     def _locate(self, rivals: Collection[str] | None) -> tuple[str, str]:
         """Return the path to open and its real path. Reads from the disk."""
