@@ -46,7 +46,7 @@ def after_death(saved: Checkpoint, entries: Lines) -> Checkpoint:
         "lines": [[*entry] for entry in entries],
     }
     if position > saved.position:
-        data["parked"] = None
+        data |= {"parked": None, "still": False}
     return replace(saved, position=max(saved.position, position), data=data)
 
 
@@ -71,7 +71,7 @@ def placed(saved: Checkpoint, heard: Heard) -> Checkpoint:
     data: dict[str, JsonValue] = {**saved.data, "reset": reset}
     if position > saved.position:
         # It had gone on since then.
-        data["parked"] = None
+        data |= {"parked": None, "still": False}
     return replace(saved, position=position, data=data)
 
 

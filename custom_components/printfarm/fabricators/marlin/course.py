@@ -56,6 +56,8 @@ class Course:
         """What to say once the head stands aside."""
         self._returning = False
         """The head is on its way back to the print."""
+        self._still = False
+        """Nothing is under way on the board: all that it was told is done."""
         self._resume: Resume | None = None
         self._stages: deque[recovery.Stage] = deque()
         self._stage: recovery.Stage | None = None
@@ -80,7 +82,7 @@ class Course:
         self._backlog.clear()
         self.modal = self.modal.begin()
         self._rest = self._stopping = self._targets = None
-        self._returning = False
+        self._returning = self._still = False
         if self._link.tape is not None:
             self._link.tape.clear()
         self.count_from_zero(now)
@@ -225,6 +227,7 @@ class Course:
         }
 
     def _parked(self, now: float) -> None:
+        self._still = True
         if self._stopping is not None:
             self._stand_by(now)
             return
@@ -246,7 +249,7 @@ class Course:
             )
 
     def _return(self, rest: parking.Rest, _now: float) -> None:
-        self._returning = True
+        self._returning, self._still = True, False
         commands = parking.come_back(rest, self.modal, self._session.position)
         self._session.perform(commands, partial(self._returned, rest))
 
@@ -404,6 +407,7 @@ class Course:
         self._session.perform(commands, self._stopped)
 
     def _stopped(self, _now: float) -> None:
+        self._still = True
         if self._stopping is not None:
             self.end(self._stopping, Heard(reset=False))
 
@@ -455,8 +459,10 @@ class Course:
                 "modal": checkpoint.modal_to_json(self.modal),
                 "z": self.modal.z,
                 "targets": {**self._temperatures},
+                "planned": self._session.planned,
                 "numbered": link.numbered[0],
                 "lines": [[*line] for line in link.file_lines(checkpoint.LINES)],
+                "still": self._still,
                 "parked": checkpoint.rest_to_json(self._rest),
             },
         )

@@ -47,6 +47,7 @@ from .events import (
 )
 from .parking import standby
 from .port import OpenPort, SerialPort
+from .salvage import Salvage
 from .session import Phase
 from .stream import Stream
 from .tape import Tape
@@ -102,13 +103,14 @@ class MarlinFabricator(Fabricator):
         self._connection = Connection(
             config.name,
             open_port,
-            Engine(tape, standby(str(config.options.get("standby")))),
+            Engine(tape, standby(str(config.options.get("standby"))), lost),
             release=release,
             reopens=reopens,
             on_turn=self._turn,
             on_state=self._refresh,
         )
         self._engine = self._connection.engine
+        self._salvage = Salvage(self._engine, lost)
         self._reported = 0.0
         self._stream: Stream | None = None
         self._ended: MachineEvent | None = None
@@ -154,6 +156,7 @@ class MarlinFabricator(Fabricator):
         running = stream is not None and engine.running
         prompt = engine.dialog.prompt
         self._reported = monotonic()
+        self._salvage.look()
         self._report(
             replace(
                 self.snapshot,
@@ -237,11 +240,12 @@ class MarlinFabricator(Fabricator):
             )
             self._stream = None
             return StartOutcome.REFUSED
-        if not self._ready():
+        if not self._ready() or not self._salvage.fits(task.resume):
             self._stream = None
             stream.close()
             return StartOutcome.REFUSED
-        self._connection.do(self._engine.begin)
+        self._salvage.cut_off(None)
+        self._connection.do(lambda now: self._engine.begin(now, stream.resume))
         return await asyncio.shield(stream.outcome)
 
     def _ready(self) -> bool:
@@ -286,12 +290,14 @@ class MarlinFabricator(Fabricator):
         reason = ending.reason
         if reason == "no_answer" and self._connection.reopens:
             reason = "connection_lost"
+        checkpoint = self._checkpoint(stream, ending.mark)
+        self._salvage.cut_off(checkpoint)
         self._ended = self._tell(
             MachineEventType.ENDED,
             result=result,
             reason=reason,
             text=ending.text,
-            checkpoint=self._checkpoint(stream, ending.mark),
+            checkpoint=checkpoint,
         )
         self._stream = None
 
@@ -346,6 +352,11 @@ class MarlinFabricator(Fabricator):
             return None
         data = {**mark.data, "file": str(stream.task.gcode)}
         return Checkpoint(position=mark.position, at=time(), data=data)
+
+    @override
+    async def locate(self, checkpoint: Checkpoint) -> Checkpoint:
+        """Say how far a print really came. Asks no more than the board has said."""
+        return await self._salvage.locate(checkpoint)
 
     # Single commands
 

@@ -352,6 +352,8 @@ class Engine:
     def _ok(self, answer: Ok, now: float) -> None:
         if answer.temperatures is not None:
             self._session.temperatures(answer.temperatures)
+        if answer.free is not None:
+            self._session.planned = max(self._session.planned, answer.free[0])
         if self.phase is Phase.GREETING:
             if not self._greeting.asking:
                 self._greeting.answered(now)

@@ -8,7 +8,8 @@ units and modes come last.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from ..interface import Resume
@@ -17,9 +18,11 @@ from .answers import PositionReport
 from .checkpoint import rest_from_json
 from .events import Firmware
 from .modal import Modal
+from .rewind import lowest
 
-PLANNED = 16
-"""Moves that a firmware has planned and not made yet (Marlin's BLOCK_BUFFER_SIZE)."""
+PLANNED = 15
+"""Moves that a firmware has planned and not made yet, at most: Marlin has 16 blocks as
+it comes, one of which stays empty. ADVANCED_OK tells of more."""
 IDLE_LIMIT = 100.0
 """Seconds after which motors may have gone off (120 in Marlin as it comes)."""
 PRIME = 12.0
@@ -59,6 +62,29 @@ def modal(resume: Resume) -> Modal:
         speed_factor=_factor(seen.get("speed_factor"), resume.speed_factor),
         flow_factor=_factor(seen.get("flow_factor"), resume.flow_factor),
     )
+
+
+def with_height(resume: Resume, path: Path) -> Resume:
+    """Find out how low the nozzle may stand over a print that lost its last moves.
+
+    Nobody knows which of them was the last. It is better taken for lower than it is:
+    the print goes on a hair too high then, while the other way round it would scratch.
+    Blocks the caller. Raises `OSError`.
+    """
+    checkpoint = resume.checkpoint
+    accepted = checkpoint.data.get("accepted")
+    if not isinstance(accepted, int) or resume.z is None:
+        return resume
+    height = lowest(
+        path,
+        checkpoint.position,
+        accepted,
+        resume.z,
+        relative="G91" in resume.positioning,
+        inches=resume.inches,
+    )
+    data = {**checkpoint.data, "height": height}
+    return replace(resume, checkpoint=replace(checkpoint, data=data))
 
 
 def stages(resume: Resume, firmware: Firmware | None) -> list[Stage]:
@@ -177,8 +203,9 @@ def _height(resume: Resume, data: Mapping[str, Any]) -> float:
     parked = rest_from_json(data.get("parked"))
     if parked is None:
         return resume.z or 0.0
-    if parked.position is not None:
-        return parked.position.z + parked.move[2]
+    at = parked.position
+    if resume.z is None and at is not None:
+        return at.z + parked.move[2]
     return (resume.z or 0.0) + parked.move[2]
 
 

@@ -70,6 +70,8 @@ class Session:
         self.dialog = Dialog()
         self.message: str | None = None
         """Text for the display."""
+        self.planned = 0
+        """Most moves that the board was ever seen to have room for."""
         self._then: Callable[[float], None] | None = None
 
     def begin(self, now: float) -> None:

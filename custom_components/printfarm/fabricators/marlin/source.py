@@ -5,7 +5,7 @@ from pathlib import Path
 import re
 from typing import BinaryIO
 
-from .commands import MOVES, NUMBERING, TEXT, code
+from .commands import NUMBERING, TEXT, code
 from .wire import MAX_COMMAND
 
 BLOCK = 128 * 1024
@@ -50,31 +50,6 @@ def _shorten(line: bytes) -> bytes:
     if len(closed) > MAX_COMMAND:
         raise SourceError(f"command of {len(line)} bytes: {line[:MAX_COMMAND]!r}")
     return closed
-
-
-def earlier(path: Path, position: int, moves: int) -> int:
-    """Go back in a file by that many moves; give where the line behind them begins.
-
-    Blocks the caller. Raises `OSError`.
-    """
-    reach = BLOCK
-    with path.open("rb") as file:
-        while True:
-            start = max(0, position - reach)
-            file.seek(start)
-            *lines, _ = file.read(position - start).split(b"\n")
-            if start:
-                # It begins somewhere in the middle of a line.
-                start += len(lines.pop(0)) + 1 if lines else 0
-            found, left = position, moves
-            for line in reversed(lines):
-                if left == 0:
-                    return found
-                found -= len(line) + 1
-                left -= code(clean(line)) in MOVES
-            if left == 0 or not start or reach > MAX_LINE:
-                return found
-            reach *= 4
 
 
 class Source:

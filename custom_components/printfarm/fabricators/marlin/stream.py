@@ -4,11 +4,15 @@ import asyncio
 from collections.abc import Callable
 from pathlib import Path
 
-from ..interface import StartOutcome, Task
+from ..interface import Resume, StartOutcome, Task
+from .recovery import with_height
 from .source import Source, SourceError
 
 type Supply = Callable[[list[tuple[int, bytes]], str | None], None]
 """Takes a block of commands, or the reason why there is none."""
+
+
+type _Opened = tuple[Source, int, Resume | None]
 
 
 class Stream:
@@ -19,6 +23,8 @@ class Stream:
         loop = asyncio.get_running_loop()
         self.task = task
         self.size = 0
+        self.resume: Resume | None = None
+        """Where to go on, with what the file says about it."""
         self.outcome: asyncio.Future[StartOutcome] = loop.create_future()
         self.closed = asyncio.Event()
         self._source: Source | None = None
@@ -28,11 +34,9 @@ class Stream:
         """Open the file. Raises `OSError`."""
         assert self.task.gcode is not None
         loop = asyncio.get_running_loop()
-        resume = self.task.resume
-        start = resume.checkpoint.position if resume is not None else 0
-        opening = loop.run_in_executor(None, _open, self.task.gcode, start)
+        opening = loop.run_in_executor(None, _open, self.task.gcode, self.task.resume)
         try:
-            self._source, self.size = await asyncio.shield(opening)
+            self._source, self.size, self.resume = await asyncio.shield(opening)
         except asyncio.CancelledError:
             # The thread goes on, and what it opens is nobody's then.
             opening.add_done_callback(_close_opened)
@@ -90,10 +94,14 @@ def _close_read[T](source: Source, reading: asyncio.Future[T]) -> None:
     source.close()
 
 
-def _close_opened(opening: asyncio.Future[tuple[Source, int]]) -> None:
+def _close_opened(opening: asyncio.Future[_Opened]) -> None:
     if not opening.cancelled() and opening.exception() is None:
         opening.result()[0].close()
 
 
-def _open(path: Path, start: int) -> tuple[Source, int]:
-    return Source(path, start), path.stat().st_size
+def _open(path: Path, resume: Resume | None) -> _Opened:
+    size = path.stat().st_size
+    if resume is None:
+        return Source(path), size, None
+    resume = with_height(resume, path)
+    return Source(path, resume.checkpoint.position), size, resume
