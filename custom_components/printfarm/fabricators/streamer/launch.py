@@ -66,7 +66,7 @@ async def launch(farm: Path, kind: str, release: str) -> Client:
     child = await _started(farm, kind, release)
     while (client := await find(farm, kind)) is None:
         reap()
-        if child.returncode == BROKEN or loop.time() > until:
+        if child.returncode not in {None, TAKEN} or loop.time() > until:
             raise LaunchError("streamer_failed", _state(child))
         await asyncio.sleep(_LOOK)
         if child.returncode == TAKEN:
