@@ -1,6 +1,7 @@
 """Machines whose driver breaks, and machines that must go."""
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -13,7 +14,7 @@ from custom_components.printfarm.fabricators.interface import (
 )
 from custom_components.printfarm.fabricators.streamer import machine
 from tests.fabricators.streamer.conftest import Next
-from tests.fabricators.streamer.hosted import Hosted
+from tests.fabricators.streamer.hosted import CONFIG, Hosted
 
 _CHECKPOINT = Checkpoint(position=50, at=110.0, data={"z": 1.2})
 
@@ -112,7 +113,7 @@ async def test_nothing_is_left_hot_that_nobody_watches(hosted: Hosted) -> None:
     driver = hosted.driver()
     await _leave_hot(hosted)
     await hosted.close(unattended=True)
-    assert driver.said == [("bed", 0), ("nozzle1", 0)]
+    assert driver.said == [("nozzle1", 0), ("bed", 0)]
     assert driver.closed
 
 
@@ -124,15 +125,22 @@ async def test_whoever_takes_over_finds_heaters_as_they_were(hosted: Hosted) -> 
     assert driver.said == []
 
 
-async def test_what_was_chosen_to_stay_warm_stays_warm(hosted: Hosted) -> None:
-    """For a print that was cut off, and may be taken up again."""
+@pytest.mark.parametrize(
+    ("chosen", "off"), [("off", ["nozzle1", "bed"]), ("bed", ["nozzle1"])]
+)
+async def test_what_was_chosen_to_stay_warm_stays_warm(
+    following: Next, chosen: str, off: list[str]
+) -> None:
+    """For a print that was cut off, and may be taken up again; but no hot nozzle."""
+    hosted = await following()
+    await hosted.add(replace(CONFIG, options={"port": "a", "standby": chosen}))
     driver = hosted.driver()
     await hosted.start()
     driver.end(Result.FAILED, reason="reset", checkpoint=_CHECKPOINT)
     await hosted.until(lambda: "ended" in hosted.events())
     await _leave_hot(hosted)
     await hosted.close(unattended=True)
-    assert driver.said == []
+    assert driver.said == [(heater, 0) for heater in off]
 
 
 async def test_a_board_that_cannot_be_cooled_holds_nobody_up(

@@ -24,6 +24,7 @@ from ..interface import (
     StartOutcome,
     Task,
 )
+from ..marlin.parking import WARM, Standby, standby
 from ..marlin.tape import Tape
 from . import story
 from .news import News, Tell
@@ -322,14 +323,16 @@ class Machine:
     async def cool(self) -> None:
         """Turn off what was left hot: nobody watches it from now on.
 
-        Not where a print was cut off: what stays warm then was chosen, and lets the
-        part be finished.
+        Where a print was cut off, what was chosen to stay warm lets it be finished.
         """
-        if self.under_way or self.keeper.story.lost is not None:
+        if self.under_way:
             return
+        chosen = standby(str(self.config.options.get("standby")))
+        cut_off = self.keeper.story.lost is not None
+        warm = cut_off and chosen is not Standby.OFF
         with suppress(FabricatorError, TimeoutError):
             async with asyncio.timeout(COOL_WITHIN):
-                for heater in _hot(self.driver.snapshot):
+                for heater in _hot(self.driver.snapshot, warm=warm):
                     _LOGGER.warning("%s: %s was left hot", self.config.name, heater)
                     await self.driver.set_target(heater, 0)
 
@@ -361,13 +364,14 @@ class Machine:
         return task
 
 
-def _hot(snapshot: Snapshot) -> list[str]:
-    """Name the heaters that are to be warm, as drivers are told of them."""
-    heaters = {
-        "bed": snapshot.bed,
-        "chamber": snapshot.chamber,
-        "nozzle": snapshot.nozzles[0] if snapshot.nozzles else None,
+def _hot(snapshot: Snapshot, *, warm: bool) -> list[str]:
+    """Name the heaters that must not stay as they are; a nozzle never stays hot."""
+    nozzles = {
+        f"nozzle{number or ''}": nozzle.target or 0.0
+        for number, nozzle in enumerate(snapshot.nozzles)
     }
-    for number, nozzle in enumerate(snapshot.nozzles[1:], 1):
-        heaters[f"nozzle{number}"] = nozzle
-    return [name for name, one in heaters.items() if one is not None and one.target]
+    hot = [name for name, target in nozzles.items() if target > (WARM if warm else 0)]
+    others = {"bed": snapshot.bed, "chamber": snapshot.chamber}
+    if warm:
+        return hot
+    return hot + [name for name, one in others.items() if one and one.target]
