@@ -10,8 +10,8 @@ from ..streamer.hot import HotLoop
 from .engine import Engine
 from .wirelog import WireLog
 
-_MOST = 64 * 1024
-"""Bytes that are read at once: more than the system holds of a terminal."""
+_MOST = 4096
+"""Bytes that are read at once: as many as the system holds of a terminal."""
 
 
 def heat(
