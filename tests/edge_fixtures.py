@@ -214,6 +214,11 @@ class Home:
         await until(lambda: self.view(name).status is FabricatorStatus.PRINTING)
         return job
 
+    def unplug(self, name: str) -> None:
+        """Pull a fabricator's plug out; it is in again before anybody comes."""
+        driver = cast(Any, self.farm._fleet.find(self.key(name)).driver)
+        driver._connection._transport.abort()
+
     async def job(self, job_id: int) -> Job:
         """Look a job up."""
         return await self.farm.job(job_id)

@@ -61,6 +61,29 @@ async def test_one_fabricator(home: Home) -> None:
     assert over.rating == "bad"
 
 
+async def test_recover(home: Home) -> None:
+    """A print that was cut off goes on as a new job."""
+    ada = home.device("Ada")
+    with pytest.raises(ServiceValidationError, match="no print to recover on Ada"):
+        await _call(home, "recover", device_id=ada)
+    job = await home.print_on("Ada")
+    home.unplug("Ada")
+    await until(lambda: home.view("Ada").offer)
+    await until(lambda: home.view("Ada").recoverable)
+    told = (await _call(home, "recover", device_id=ada))["devices"][ada]["job"]
+    assert told["origin_id"] == job.id
+    assert told["device_id"] == ada
+
+    def goes_on() -> bool:
+        held = home.view("Ada").job
+        return held is not None and held.status is JobStatus.PRINTING
+
+    await until(goes_on)
+    assert home.view("Ada").offer is None
+    assert (await home.job(job.id)).status is JobStatus.FAILED
+    assert (await home.job(told["id"])).status is JobStatus.PRINTING
+
+
 async def test_start_a_certain_job(home: Home) -> None:
     """A job is started by its number, on one fabricator only."""
     await _idle_farm(home)
