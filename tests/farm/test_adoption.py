@@ -241,23 +241,26 @@ async def test_a_machine_that_forgot_what_was_seen_printing(
     assert again.told("forget") == 0
 
 
-async def _parked(rig: Rig, machine: FakeFabricator) -> int:
-    """Send a start into the unknown, and lose the machine."""
+async def _parked(rig: Rig, machine: FakeFabricator, *, off: bool = True) -> int:
+    """Send a start into the unknown, and lose the machine or who speaks for it."""
     machine.start_answer = StartOutcome.UNKNOWN
     job = await rig.job()
     await rig.farm.start("a")
     await rig.quiet()
     assert (await rig.stored(job.id)).status is JobStatus.UNKNOWN
-    machine.offline()
+    machine.outcomes[job.id] = FabricatorError("connection_lost")
+    machine.show(MachineState.OFFLINE if off else MachineState.UNKNOWN)
     await rig.quiet()
+    del machine.outcomes[job.id]
     return job.id
 
 
+@pytest.mark.parametrize("off", [True, False])
 async def test_a_parked_job_whose_machine_prints_it(
-    rig: Rig, machine: FakeFabricator
+    rig: Rig, machine: FakeFabricator, *, off: bool
 ) -> None:
     """It comes back and is asked: the job counts again."""
-    job_id = await _parked(rig, machine)
+    job_id = await _parked(rig, machine, off=off)
     machine.outcomes[job_id] = None
     machine.printing(job_id)
     await rig.quiet()

@@ -115,6 +115,11 @@ class Bay:
         return self.snapshot.state not in _GONE
 
     @property
+    def heard(self) -> bool:
+        """Whether the machine says what it does, or whoever speaks for it does."""
+        return self.connected and self.snapshot.state is not MachineState.UNKNOWN
+
+    @property
     def foreign(self) -> bool:
         """Whether the machine prints something while nothing of ours was sent to it.
 
@@ -152,7 +157,7 @@ class Bay:
 
     def logging_due(self) -> bool:
         """Tell, once per connection, that the driver is to be told what to log."""
-        able = self.connected and self.driver.capabilities.gcode_log
+        able = self.heard and self.driver.capabilities.gcode_log
         due, self.logging_set = able and not self.logging_set, able
         return due
 

@@ -413,9 +413,10 @@ class Farm:
                 bay.post(Edge.ONLINE)
         else:
             bay.announce_loss(OFFLINE_FOR)
-            if bay.held is not None and bay.held.status is JobStatus.UNKNOWN:
-                # Whoever comes back may know by now.
-                bay.unsettled = True
+        held = bay.held
+        if not bay.heard and held is not None and held.status is JobStatus.UNKNOWN:
+            # Whoever comes back may know by now.
+            bay.unsettled = True
         if bay.logging_due():
             bay.post(Edge.GCODE_LOG)
         if bay.foreign:

@@ -29,6 +29,7 @@ _LOGGER = logging.getLogger(__name__)
 OUTCOME_WITHIN = 30.0
 """Seconds that a driver gets to say what became of a run."""
 _FORGET_WITHIN = 5.0
+"""Seconds that it gets to forget a run; it tells the end again where it did not."""
 _STARTABLE = frozenset({JobStatus.STARTING, JobStatus.UNKNOWN})
 
 
