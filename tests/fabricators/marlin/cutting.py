@@ -1,6 +1,6 @@
 """A bench on which prints are cut off and taken up, and every move is watched."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -203,6 +203,3 @@ def whole(path: Path, profile: str) -> list[tuple[float, ...]]:
     bench.stream()
     bench.until(lambda: bench.ending)
     return bench.extruded
-
-
-type Cut = Callable[[Cutter], Checkpoint]

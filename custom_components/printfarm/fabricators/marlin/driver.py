@@ -45,6 +45,7 @@ from .events import (
     Silent,
     Temperatures,
 )
+from .gcodelog import GcodeLog
 from .parking import standby
 from .port import OpenPort, SerialPort
 from .salvage import Salvage
@@ -75,7 +76,9 @@ class MarlinFabricator(Fabricator):
     connection, so a run from before a restart is never under way here.
 
     `open_port` connects a protocol to the board; without it the options `port` and
-    `baudrate` say which serial port.
+    `baudrate` say which serial port. `tape` is where lines are noted before they are
+    sent, `lost` the checkpoint of a print that was cut off before there was this
+    driver, `log_path` where every line is written down if somebody asks for it.
     """
 
     def __init__(
@@ -111,6 +114,8 @@ class MarlinFabricator(Fabricator):
         )
         self._engine = self._connection.engine
         self._salvage = Salvage(self._engine, lost)
+        wire = self._connection.wire
+        self._log = GcodeLog(log_path, wire) if log_path is not None else None
         self._reported = 0.0
         self._stream: Stream | None = None
         self._ended: MachineEvent | None = None
@@ -121,7 +126,9 @@ class MarlinFabricator(Fabricator):
     @override
     def capabilities(self) -> Capabilities:
         """What the board said it can do."""
-        return view.capabilities(self._engine.firmware, self._engine.readings)
+        engine = self._engine
+        logs = self._log is not None
+        return view.capabilities(engine.firmware, engine.readings, logs=logs)
 
     @override
     async def run(self) -> None:
@@ -171,6 +178,7 @@ class MarlinFabricator(Fabricator):
                 chamber=view.heater(engine.readings, "C"),
                 message=prompt.text if prompt else engine.message,
                 error=engine.fault,
+                resends=engine.resends if running else None,
                 firmware=firmware.name if firmware else self.snapshot.firmware,
                 model=firmware.machine if firmware else self.snapshot.model,
             )
@@ -358,6 +366,23 @@ class MarlinFabricator(Fabricator):
         """Say how far a print really came. Asks no more than the board has said."""
         return await self._salvage.locate(checkpoint)
 
+    # What went over the wire
+
+    @override
+    async def wire(self) -> tuple[str, ...]:
+        """Last lines in both directions."""
+        return self._connection.wire.lines()
+
+    @override
+    async def set_gcode_log(self, on: bool) -> None:
+        """Write every line to a file from now on, or stop doing so."""
+        if self._log is None:
+            raise FabricatorError("not_supported")
+        if on:
+            self._log.begin()
+        else:
+            await self._log.end()
+
     # Single commands
 
     @override
@@ -408,6 +433,8 @@ class MarlinFabricator(Fabricator):
                 except TimeoutError:
                     connection.write(self._engine.stand_by())
         await connection.close()
+        if self._log is not None:
+            await self._log.end()
 
 
 def _nothing() -> None:

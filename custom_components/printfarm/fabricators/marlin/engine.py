@@ -136,6 +136,11 @@ class Engine:
         return self._course.mark()
 
     @property
+    def resends(self) -> int:
+        """Lines of this run that had to be sent again."""
+        return self._link.resends
+
+    @property
     def remembers(self) -> Heard:
         """What the board still knows of a print that was cut off."""
         return self._course.lookout.heard
@@ -164,11 +169,13 @@ class Engine:
     @property
     def deadline(self) -> float | None:
         """Time at which `tick` is due, at the latest."""
-        times = [self._link.deadline, self._greeting.deadline]
+        times = [self._greeting.deadline]
         if self._complaint is not None:
             times.append(self._complaint.due)
         if self.phase in ANSWERING:
-            times.append(self._next_poll)
+            times += [self._link.deadline, self._next_poll]
+        elif self.phase is Phase.HALTED:
+            times.append(self._link.deadline)
         return min((time for time in times if time is not None), default=None)
 
     def take_events(self) -> list[Event]:

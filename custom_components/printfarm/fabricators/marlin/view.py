@@ -53,16 +53,17 @@ def heater(readings: Mapping[str, Reading], name: str) -> Temperature | None:
 
 
 def capabilities(
-    firmware: Firmware | None, readings: Mapping[str, Reading]
+    firmware: Firmware | None, readings: Mapping[str, Reading], *, logs: bool = False
 ) -> Capabilities:
     """What the board said it can do. Older firmware says little: then nothing is ruled out."""
     if firmware is None:
-        return Capabilities()
+        return Capabilities(gcode_log=logs)
     return Capabilities(
         build_volume=firmware.volume,
         tools=firmware.extruders,
         bed="B" in readings or not readings,
         chamber="CHAMBER_TEMPERATURE" in firmware.capabilities,
+        gcode_log=logs,
     )
 
 

@@ -1,6 +1,7 @@
 """The last lines that went over the wire, for a report of a bug."""
 
 from collections import deque
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from time import monotonic, time
 
@@ -12,7 +13,8 @@ LINES = 2000
 _PIECES = 2 * LINES
 """A network can chop a line into pieces; what is kept of them stays bounded too."""
 
-type _Piece = tuple[str, float, bytes]
+type Piece = tuple[str, float, bytes]
+"""Direction, monotonic time, and what went by."""
 
 
 class WireLog:
@@ -24,8 +26,8 @@ class WireLog:
 
     def __init__(self) -> None:
         """Start with nothing."""
-        self._pieces: deque[_Piece] = deque(maxlen=_PIECES)
-        self._keep = self._pieces.append
+        self._pieces: deque[Piece] = deque(maxlen=_PIECES)
+        self._keep: Callable[[Piece], None] = self._pieces.append
 
     def sent(self, now: float, data: bytes) -> None:
         """Bytes are written to the machine at this monotonic time."""
@@ -35,33 +37,59 @@ class WireLog:
         """Bytes came from the machine."""
         self._keep(("<", now, data))
 
+    def follow(self, follower: Callable[[Piece], None] | None) -> None:
+        """Hand everything to somebody else as well, from now on; or to nobody."""
+        keep = self._pieces.append
+        if follower is None:
+            self._keep = keep
+            return
+
+        def both(piece: Piece) -> None:
+            keep(piece)
+            follower(piece)
+
+        self._keep = both
+
     def lines(self) -> tuple[str, ...]:
         r"""Give time of day, direction and text of each line, oldest first.
 
         A line has the time at which its first byte went by. Bytes that are no text
         are written as `\x..`.
         """
+        return tuple(Scribe().write(tuple(self._pieces), whole=True)[-LINES:])
+
+
+class Scribe:
+    """Puts pieces of a wire together and makes them readable."""
+
+    def __init__(self) -> None:
+        """Begin with nothing."""
+        self._buffers = {">": LineBuffer(), "<": LineBuffer()}
+        self._began = dict.fromkeys(self._buffers, 0.0)
+
+    def write(self, pieces: Iterable[Piece], *, whole: bool = False) -> list[str]:
+        """Give the lines that are complete; with `whole` also what is left."""
         offset = time() - monotonic()
-        buffers = {">": LineBuffer(), "<": LineBuffer()}
-        began = dict.fromkeys(buffers, 0.0)
+        buffers, began = self._buffers, self._began
         lines: list[tuple[float, str, bytes]] = []
-        for direction, now, data in tuple(self._pieces):
+        for direction, now, data in pieces:
             buffer = buffers[direction]
             if not buffer.partial:
                 began[direction] = now
             for line in buffer.add(data):
                 lines.append((began[direction], direction, line))
                 began[direction] = now
-        lines += [
-            (began[direction], direction, buffer.partial)
-            for direction, buffer in buffers.items()
-            if buffer.partial
-        ]
+        if whole:
+            lines += [
+                (began[direction], direction, buffer.partial)
+                for direction, buffer in buffers.items()
+                if buffer.partial
+            ]
         lines.sort(key=lambda entry: entry[0])
-        return tuple(
+        return [
             f"{_clock(now + offset)} {direction} {_text(line)}"
-            for now, direction, line in lines[-LINES:]
-        )
+            for now, direction, line in lines
+        ]
 
 
 def _clock(at: float) -> str:
