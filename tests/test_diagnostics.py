@@ -55,6 +55,19 @@ async def test_fabricator(home: Home, hass_client: ClientSessionGenerator) -> No
     }
 
 
+async def test_wire(home: Home, hass_client: ClientSessionGenerator) -> None:
+    """The last lines go along, without what was written on the display."""
+    key = home.key("Ada")
+    await home.farm.send_gcode(key, ["M117 Gift for Ada", "M114"])
+    text, data = await _download(home, hass_client, home.device("Ada"))
+    assert "Gift for Ada" not in text
+    said = [line.split(" ", 1)[1] for line in data["wire"]]
+    sent = [line for line in said if line.startswith("> ")]
+    assert any("M117 **REDACTED**" in line for line in sent)
+    assert any("M114" in line for line in sent)
+    assert any(line.startswith("< X:") for line in said)
+
+
 async def test_farm_device(home: Home, hass_client: ClientSessionGenerator) -> None:
     """The farm's own device stands for all of it."""
     _, data = await _download(home, hass_client, home.device())
@@ -66,12 +79,18 @@ async def test_ports_are_private(
 ) -> None:
     """They hold serial numbers and addresses."""
     subentry = home.entry.subentries[home.key("Ada")]
-    data = {"protocol": "marlin", "port": "socket://10.1.2.3:8888", "baudrate": 115200}
+    data = {
+        "protocol": "marlin",
+        "port": "socket://10.1.2.3:8888",
+        "baudrate": 115200,
+        "usb": {"vid": 0x2C99, "pid": 2, "serial_number": "CZPX1234"},
+    }
     before = subentry.data
     object.__setattr__(subentry, "data", data)
     text, told = await _download(home, hass_client)
     object.__setattr__(subentry, "data", before)
     assert "10.1.2.3" not in text
+    assert "CZPX1234" not in text
     assert told["fabricators"][0]["options"]["baudrate"] == 115200
 
 
