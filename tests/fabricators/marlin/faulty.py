@@ -23,6 +23,8 @@ from .bench import OURS
 EVERY = 20
 KINDS = ("lose", "double", "change", "delay")
 LONGEST_DELAY = 3.0
+TURNS = 2000
+"""Steps of the bench in a second of firmware time: far more than any wire has."""
 
 
 class Cable:
@@ -176,9 +178,12 @@ class FaultyBench:
 
     def until(self, done: Callable[[], object], limit: float = 50_000.0) -> None:
         """Let time pass until something is the case."""
-        end = self.now + limit
+        end, turns = self.now + limit, 0
         while not done():
+            turns += 1
             assert self.now < end, "\n".join(self.talk)
+            # Whoever asks for the time and does nothing with it would never come to rest.
+            assert turns < 1000 + TURNS * (self.now - end + limit), "\n".join(self.talk)
             self._turn()
 
     def print(self, file: list[str]) -> None:

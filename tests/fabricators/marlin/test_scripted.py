@@ -366,6 +366,13 @@ def test_stale_oks_at_hello() -> None:
     assert any(isinstance(event, Ready) for event in talk.events)
 
 
+def test_only_deadlines_that_are_kept() -> None:
+    """Until the board is known, what is in flight has no time limit of its own."""
+    talk = Talk()
+    assert talk.say("ok") == b"N0 M110 N0*125\n"
+    assert talk.engine.deadline == talk.now + greeting.IDENTIFY_TIMEOUT
+
+
 def test_something_else_answers() -> None:
     """What says `ok` to everything and nothing else is no such board."""
     talk = Talk()
