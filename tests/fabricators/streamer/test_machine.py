@@ -76,6 +76,26 @@ async def test_a_run_is_never_started_twice(hosted: Hosted) -> None:
     assert len(hosted.driver().starts) == 1
 
 
+async def test_a_refused_run_may_be_started_later(hosted: Hosted) -> None:
+    """It was certainly not begun, and its job went back into the queue."""
+    hosted.driver().outcome_of_start = StartOutcome.REFUSED
+    assert await hosted.start() == "refused"
+    hosted.driver().outcome_of_start = StartOutcome.STARTED
+    assert await hosted.start() == "started"
+    assert await hosted.end_of(7) is None
+
+
+async def test_a_farm_from_a_backup_counts_its_runs_anew(hosted: Hosted) -> None:
+    """A number that was written down for good may come again, for another run."""
+    await hosted.start()
+    hosted.driver().end()
+    await hosted.until(lambda: "ended" in hosted.events())
+    await hosted.ask("forget", "a", run=7)
+    assert await hosted.start() == "started"
+    assert len(hosted.driver().starts) == 2
+    assert await hosted.end_of(7) is None
+
+
 async def test_a_second_run_is_refused_while_one_is_under_way(hosted: Hosted) -> None:
     """And leaves no trace in the story of the first."""
     await hosted.start(7)

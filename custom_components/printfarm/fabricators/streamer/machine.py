@@ -142,7 +142,7 @@ class Machine:
     async def start(self, task: Task) -> StartOutcome:
         """Begin a run, unless this one was begun before."""
         known = self.keeper.story
-        if known.run == task.run:
+        if not story.startable(known, task.run):
             return story.became(known)
         if self.under_way:
             return StartOutcome.REFUSED

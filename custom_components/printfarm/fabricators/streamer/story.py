@@ -84,6 +84,18 @@ def unstarted(story: Story, outcome: StartOutcome, at: float) -> Story:
     return replace(story, end=end)
 
 
+def startable(story: Story, run: int) -> bool:
+    """Whether this run may begin: it never did, as far as the farm still counts.
+
+    A start that was refused may be tried again. What is forgotten was written down by
+    a farm that will not start it again, unless it goes on from a backup and now counts
+    its runs from there: then it is another run.
+    """
+    if story.run != run or story.forgotten:
+        return True
+    return story.end is not None and story.end.result is Result.NOT_STARTED
+
+
 def became(story: Story) -> StartOutcome:
     """What came of the one start that this run had."""
     if story.started_at is not None:
