@@ -126,8 +126,9 @@ class Checkpoint:
 class Resume:
     """Where a cut off print is to go on, and what its file has set up to there.
 
-    Lengths in mm and feed rates in mm/min as the file wrote them, so in inches after
-    G20. `x` to `e` are logical coordinates: where the next line believes to be.
+    Lengths in mm, also where the file counts in inches; the feed rate is in mm/min, or
+    inches/min then. `x` to `e` are logical coordinates: where the next line believes
+    to be.
     """
 
     checkpoint: Checkpoint
