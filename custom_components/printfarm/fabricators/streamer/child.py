@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import codecs
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 import gc
@@ -156,6 +157,8 @@ def _run(folder: Path, options: argparse.Namespace, lock: Lock) -> int:
     sys.setswitchinterval(SWITCH_INTERVAL)
     # What a thread asks for later is looked up now: the code on disk may be replaced.
     tempfile.gettempdir()
+    for codec in ("ascii", "latin-1", "utf-8", "idna"):
+        codecs.lookup(codec)
 
     async def live() -> None:
         child = Child(folder, options.kind, options.release, options.linger, lock)
