@@ -7,10 +7,7 @@ import re
 import pytest
 
 from custom_components.printfarm.fabricators.marlin.events import Ending, RunEnded
-from custom_components.printfarm.fabricators.virtual.board import (
-    PROFILES,
-    BoardProfile,
-)
+from custom_components.printfarm.fabricators.virtual.board import PROFILES, BoardProfile
 
 from .faulty import FaultyBench, digest, file_of
 

@@ -59,6 +59,11 @@ class Talk:
         self.events += self.engine.take_events()
         return self.heard
 
+    @property
+    def of_silence(self) -> list[Silent]:
+        """Times that nobody was there any more."""
+        return [event for event in self.events if isinstance(event, Silent)]
+
     def ready(self) -> None:
         """Get to know each other."""
         self.say("ok")
