@@ -118,7 +118,8 @@ class Cutter(Bench):
         data = {**data, "file": str(self.path)}
         return Checkpoint(position=position, at=0.0, data=data)
 
-    def _of_the_end(self) -> Checkpoint:
+    def of_the_end(self) -> Checkpoint:
+        """What came with the end of the print."""
         self.events += self.engine.take_events()
         assert self.ending is not None and self.ending.mark is not None
         return self._whole(self.ending.mark.position, self.ending.mark.data)
@@ -126,7 +127,7 @@ class Cutter(Bench):
     def unplug(self) -> Checkpoint:
         """Pull the plug, let the board run dry, and plug it in again."""
         self.engine.lost()
-        checkpoint = self._of_the_end()
+        checkpoint = self.of_the_end()
         self._alone()
         self.events.clear()
         self.write(self.engine.open(self.now))
@@ -163,7 +164,7 @@ class Cutter(Bench):
         self._file = []
         self.reset()
         self.until(lambda: self.ending, 60.0)
-        return self._of_the_end()
+        return self.of_the_end()
 
     # Going on
 

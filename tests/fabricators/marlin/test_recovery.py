@@ -1,14 +1,19 @@
 """Prints that were cut off and taken up lay down what they would have laid down."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from math import cos, sin
 from pathlib import Path
 
 import pytest
 
+from custom_components.printfarm.fabricators.interface import Checkpoint, MachineState
+from custom_components.printfarm.fabricators.marlin import view
 from custom_components.printfarm.fabricators.marlin.events import Ending, RunEnded
+from custom_components.printfarm.fabricators.marlin.parking import Standby
+from custom_components.printfarm.fabricators.marlin.session import Phase
 
-from .cutting import Cutter, whole
+from .cutting import Cutter, Move, whole
 from .test_printing import GCODE
 
 HEAT = ["M140 S60", "M104 S200", "G28", "M190 S60", "M109 S200"]
@@ -133,7 +138,7 @@ def test_board_alive(gcode: Path, cut: str, after: int) -> None:
         stopped = RunEnded(Ending.FAILED, "stopped")
         bench.write(bench.engine.stop(bench.now, stopped))
         bench.until(lambda: bench.ending)
-        checkpoint = bench.die(bench._of_the_end())
+        checkpoint = bench.die(bench.of_the_end())
     before = len(bench.moves)
     bench.take_up(checkpoint)
     _check_end(bench)
@@ -159,7 +164,7 @@ def test_board_reset(gcode: Path, cut: str, after: int) -> None:
     elif cut == "stop":
         bench.write(bench.engine.stop(bench.now, stopped))
         bench.until(lambda: bench.ending)
-        checkpoint = bench.die(bench._of_the_end(), reset=True)
+        checkpoint = bench.die(bench.of_the_end(), reset=True)
     else:
         bench.write(bench.engine.pause(bench.now))
         bench.wait(30.0)
@@ -188,3 +193,171 @@ def test_board_reset(gcode: Path, cut: str, after: int) -> None:
             break
         if move.across:
             assert min(move.origin[2], move.goal[2]) >= (resume.highest or 0) - 1e-3
+
+
+def _file(tmp_path: Path) -> Path:
+    path = tmp_path / "a.gcode"
+    path.write_text("\n".join([*HEAT, "G29", *_absolute(), *END]) + "\n")
+    return path
+
+
+def _begin_again(bench: Cutter, checkpoint: Checkpoint) -> None:
+    """Take a print up, and come back before it goes on."""
+    resume = bench.resume(bench.locate(checkpoint))
+    bench.executed.clear()
+    bench.stream(resume)
+
+
+@pytest.mark.parametrize(
+    "at", ["M190 S60", "G92 X", "G28 X Y", "G1 E12", "G1 X", "G1 Z"]
+)
+@pytest.mark.parametrize("kind", ["cancel", "power", "stop"])
+def test_cut_off_again(tmp_path: Path, at: str, kind: str) -> None:
+    """Whatever happens on the way back, the place is not lost; or it is let go at once."""
+    path = _file(tmp_path)
+    expected = whole(path, "marlin_2")
+    bench = Cutter(path)
+    bench.stream()
+    bench.until_moves(170)
+    checkpoint = bench.cut_power()
+    laid = bench.extruded
+    _begin_again(bench, checkpoint)
+    bench.until(lambda: any(line.startswith(at) for line in bench.executed))
+    assert view.state(bench.engine) is MachineState.PREPARING
+    began = bench.now
+    if kind == "cancel":
+        bench.write(bench.engine.cancel(bench.now))
+        bench.until(lambda: bench.ending)
+        assert bench.ending == RunEnded(Ending.CANCELLED)
+        assert bench.now - began < 60
+        assert [target for _, target in bench.board.temperatures.values()] == [0, 0]
+        return
+    if kind == "power":
+        checkpoint = bench.cut_power()
+    else:
+        stopped = RunEnded(Ending.FAILED, "stopped")
+        bench.write(bench.engine.stop(bench.now, stopped))
+        bench.until(lambda: bench.ending)
+        assert [target for _, target in bench.board.temperatures.values()] == [0, 0]
+        checkpoint = bench.of_the_end()
+    assert bench.extruded == laid
+    assert checkpoint.data["astray"] is True
+    located = bench.locate(checkpoint)
+    assert located.position == checkpoint.position
+    assert located.data["reset"] is True
+    bench.take_up(checkpoint)
+    _check_end(bench)
+    again = bench.extruded[len(laid) :]
+    rest = expected[len(expected) - len(again) :]
+    assert [_flat(move) for move in again] == [_flat(move) for move in rest]
+    assert 0 <= len(laid) + len(again) - len(expected) <= 16
+    # It may have been on its way up or down: never lower than it was taken for.
+    assert all(a[2] - b[2] >= -1e-6 for a, b in zip(again, rest, strict=True))
+    assert _homed(bench) == ["G28 X Y"]
+
+
+def test_heaters_are_not_left_on(tmp_path: Path) -> None:
+    """A board that went on alone stands by as soon as it is heard of again."""
+    bench = Cutter(_file(tmp_path), standby=Standby.WARM)
+    bench.stream()
+    bench.until_moves(170)
+    checkpoint = bench.unplug()
+    assert bench.board.temperatures["E0"][1] == 200
+    located = bench.locate(checkpoint)
+    assert located.data["reset"] is False
+    assert bench.board.temperatures["E0"][1] == 150
+    assert bench.board.temperatures["bed"][1] == 60
+    assert bench.board.fan == 0
+    assert "M84 S0" in bench.executed
+
+
+def test_pushed_meanwhile(tmp_path: Path) -> None:
+    """A head that is not where it was left goes there from above."""
+    path = _file(tmp_path)
+    expected = whole(path, "marlin_2")
+    bench = Cutter(path)
+    bench.stream()
+    bench.until_moves(170)
+    checkpoint = bench.unplug()
+    bench.locate(checkpoint)
+    for command in (b"G91", b"G1 X-30 Y10 Z-0.1 F3000", b"G92 E77", b"G90"):
+        bench.write(bench.engine.send(command, command, bench.now))
+    bench.wait(20.0)
+    before = len(bench.moves)
+    resume = bench.take_up(checkpoint)
+    _check_end(bench)
+    assert bench.extruded == expected
+    back = next(move for move in bench.moves[before:] if move.across)
+    assert min(back.origin[2], back.goal[2]) > resume.highest
+
+
+@pytest.mark.parametrize("hold", [False, True])
+def test_motors_were_off(tmp_path: Path, hold: bool) -> None:
+    """X and Y are homed again, above the part; parked or not."""
+    path = _file(tmp_path)
+    expected = whole(path, "marlin_2")
+    bench = Cutter(path)
+    bench.stream()
+    bench.until_moves(170)
+    if hold:
+        bench.write(bench.engine.pause(bench.now))
+        bench.wait(30.0)
+    checkpoint = bench.unplug()
+    located = bench.locate(checkpoint)
+    located = replace(located, data={**located.data, "adrift": True})
+    before = len(bench.moves)
+    bench.executed.clear()
+    resume = bench.resume(located)
+    bench.stream(resume)
+    bench.until(lambda: bench.ending)
+    _check_end(bench)
+    assert _homed(bench) == ["G28 X Y"]
+    for made, wanted in zip(bench.extruded, expected, strict=True):
+        # The way back from homing is measured, and M114 rounds.
+        assert made == pytest.approx(wanted, abs=0.011)
+    back = next(move for move in bench.moves[before:] if move.across)
+    assert min(back.origin[2], back.goal[2]) >= resume.highest
+
+
+def test_died_between_parking_and_telling(tmp_path: Path) -> None:
+    """The head stands aside and nobody knows: what the board says brings it back."""
+    path = _file(tmp_path)
+    expected = whole(path, "marlin_2")
+    bench = Cutter(path)
+    bench.stream()
+    bench.until_moves(170)
+    saved = bench.checkpoint()
+    bench.write(bench.engine.pause(bench.now))
+    bench.until(lambda: bench.engine.phase is Phase.PAUSED)
+    checkpoint = bench.die(saved)
+    located = bench.locate(checkpoint)
+    assert located.data["reset"] is False
+    bench.take_up(checkpoint)
+    _check_end(bench)
+    assert bench.extruded == expected
+    assert sum(move.e for move in bench.moves) == pytest.approx(
+        sum(move.e for move in _moves_of(path))
+    )
+
+
+def _moves_of(path: Path) -> list[Move]:
+    bench = Cutter(path)
+    bench.stream()
+    bench.until(lambda: bench.ending)
+    return bench.moves
+
+
+def test_nothing_printed_yet(tmp_path: Path) -> None:
+    """With nothing in the way everything is homed."""
+    path = tmp_path / "a.gcode"
+    path.write_text("\n".join([*HEAT, "G1 X5 Y5 Z3 F3000", "G4 S9", *_absolute()]))
+    expected = whole(path, "marlin_2")
+    bench = Cutter(path)
+    bench.stream()
+    bench.until(lambda: "G4 S9" in bench.executed)
+    checkpoint = bench.cut_power()
+    bench.take_up(checkpoint)
+    _check_end(bench)
+    assert bench.extruded == expected
+    assert "G28" in bench.executed
+    assert "G28 X Y" not in bench.executed
