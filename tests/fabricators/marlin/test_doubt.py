@@ -187,6 +187,24 @@ def test_unknown_command_in_other_words() -> None:
     assert talk.say('Unknown command:"FOO"', "ok") == _line(4, "G1 X1")
 
 
+def test_klipper() -> None:
+    """It answers empty lines, too; so none is sent, or answers would pile up."""
+    talk = Talk()
+    talk.say("ok")
+    talk.say("ok")
+    talk.say("ok FIRMWARE_NAME:Klipper FIRMWARE_VERSION:v0.12")
+    talk.say("ok B:20.0 /0.0 T0:20.0 /0.0")
+    assert talk.engine.phase is Phase.READY
+    talk.engine._next_poll = 1e9
+    talk.begin("FOO", "G1 X1")
+    assert talk.wait(silence.ASK_AFTER) == _line(3, "M105")
+    assert talk.say('// Unknown command:"FOO"', "ok") == b""
+    assert talk.say("ok B:20.0 /0.0 T0:20.0 /0.0") == _line(4, "G1 X1")
+    talk.say("!! Move out of range: 999.000 0.000 0.000 [0.000]")
+    talk.wait(1.0)
+    assert talk.engine.fault == "Move out of range: 999.000 0.000 0.000 [0.000]"
+
+
 @given(st.binary(max_size=120))
 def test_any_noise_can_be_read(noise: bytes) -> None:
     """Nothing that comes in stops the reader."""

@@ -186,7 +186,7 @@ _SEVERITIES: tuple[tuple[re.Pattern[str], Severity], ...] = (
             r"unknown command|cold extrusion|extrusion prevented|eeprom|invalid extruder"
             r"|open failed|openroot|workdir|volume\.init|sd (?:init|card|read)|subdir"
             r"|file(?:name)? .*(?:fail|not found)|writing to file|no media|not sd printing"
-            r"|too long extrusion",
+            r"|too long extrusion|bed leveling|invalid mesh",
             re.IGNORECASE,
         ),
         Severity.HARMLESS,
@@ -328,11 +328,17 @@ _GLUED = re.compile(
 """A report written by an interrupt can swallow the line end before an `ok`."""
 
 
+_NAMED = "ok FIRMWARE_NAME:"
+"""Klipper answers M115 on the line of its `ok`."""
+
+
 def parse(line: bytes) -> tuple[Answer, ...]:
     """Read one line of the firmware; almost always one answer, two if glued together."""
     text = line.replace(b"\0", b"").decode("ascii", "replace").lstrip("\ufffd").rstrip()
     if not text.startswith("ok") and (glued := _GLUED.match(text)):
         return _parse(glued["first"].rstrip()), _parse(glued["ok"])
+    if text.startswith(_NAMED):
+        return _parse(text.removeprefix("ok ")), Ok()
     return (_parse(text),)
 
 

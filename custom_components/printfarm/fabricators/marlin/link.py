@@ -54,6 +54,8 @@ class Link:
         self.silent_since = now
         self.resends = 0
         """Lines sent again since the count began."""
+        self.answers_blank = False
+        """An empty line has an `ok`, too (Klipper)."""
         self._acceptance = Acceptance()
         self._recall = Recall()
         self._history = self._recall.lines
@@ -407,8 +409,9 @@ class Link:
             return False
         silence.rounds += 1
         self.steady = False
-        # A line whose end was damaged is still open over there: close it first.
-        self._output.append(b"\n")
+        if not self.answers_blank:
+            # A line whose end was damaged is still open over there: close it first.
+            self._output.append(b"\n")
         if head.command == _RESET:
             self._output.append(head.wire)
         elif idle or silence.asks(

@@ -164,6 +164,7 @@ class Session:
             case FirmwareReport():
                 self.firmware = Firmware(answer.name, answer.machine, answer.extruders)
                 self.link.saw("firmware")
+                self.link.answers_blank = answer.name.startswith("Klipper")
             case CapabilityReport(name, enabled) if known is not None and enabled:
                 able = known.capabilities | {name}
                 self.firmware = replace(known, capabilities=able)
