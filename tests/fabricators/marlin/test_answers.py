@@ -129,6 +129,7 @@ def test_line(line: str, answer: Answer) -> None:
         ("Format error", Severity.LINE),
         ("open failed, File: X.", Severity.HARMLESS),
         ('Unknown command: "G5000"', Severity.HARMLESS),
+        ("Failed to enable Bed Leveling", Severity.HARMLESS),
         ("Heating failed, system stopped! Heater_ID: E0", Severity.HEATER),
         ("Thermal Runaway, system stopped! Heater_ID: bed", Severity.HEATER),
         ("MINTEMP triggered, system stopped! Heater_ID: 0", Severity.HEATER),

@@ -361,3 +361,47 @@ def test_nothing_printed_yet(tmp_path: Path) -> None:
     assert bench.extruded == expected
     assert "G28" in bench.executed
     assert "G28 X Y" not in bench.executed
+
+
+@pytest.mark.parametrize("profile", ["large", "marlin_1", "idex"])
+def test_other_boards(tmp_path: Path, profile: str) -> None:
+    """The mesh comes back where there is one; who says no area is not sent far up."""
+    path = _file(tmp_path)
+    expected = whole(path, profile)
+    bench = Cutter(path, profile)
+    bench.stream()
+    bench.until_moves(170)
+    checkpoint = bench.cut_power()
+    laid = bench.extruded
+    bench.take_up(checkpoint)
+    _check_end(bench)
+    again = bench.extruded[len(laid) :]
+    rest = expected[len(expected) - len(again) :]
+    assert [_flat(move) for move in again] == [_flat(move) for move in rest]
+    # A board that plans more than it says loses more.
+    assert len(laid) + len(again) - len(expected) >= (-16 if profile == "large" else 0)
+    assert bench.executed.count("M420 S1") == 2
+    before, after = bench.executed.index("M420 S1"), bench.executed.index("G28 X Y")
+    assert before < after
+
+
+def test_setup_comes_back(tmp_path: Path) -> None:
+    """Limits, factors set by hand, temperatures changed by hand."""
+    path = tmp_path / "a.gcode"
+    lines = [*HEAT, "M204 P700", "M900 K0.05", *_absolute(), *END]
+    path.write_text("\n".join(lines) + "\n")
+    bench = Cutter(path)
+    bench.stream()
+    bench.until_moves(100)
+    for command in (b"M220 S70", b"M221 S105", b"M104 S215"):
+        bench.write(bench.engine.send(command, command, bench.now))
+    bench.until_moves(170)
+    checkpoint = bench.cut_power()
+    bench.take_up(checkpoint)
+    _check_end(bench)
+    executed = bench.executed
+    sent = executed[: executed.index("G92 E0", executed.index("G28 X Y") + 9) + 1]
+    assert any(line.startswith("M204 P700") for line in executed)
+    assert {"M220 S70", "M221 S105", "M109 T0 S215", "M190 S60"} <= set(executed)
+    assert sent.index("M190 S60") < sent.index("M109 T0 S215")
+    assert bench.board.motion.feedrate_percent == 70

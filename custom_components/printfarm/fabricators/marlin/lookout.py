@@ -41,11 +41,6 @@ class Lookout:
         if self._numbers is not None:
             self.heard = Heard(reset=True)
 
-    def lies_still(self) -> None:
-        """Nothing is to be known of the board's last line."""
-        if self.heard.reset is not True:
-            self.heard = Heard()
-
     @property
     def question(self) -> int | None:
         """Number of the line to ask with; None if there is nothing to be asked."""
