@@ -27,6 +27,7 @@ from custom_components.printfarm.farm.model import (
     FabricatorStatus,
     Job,
     JobFilter,
+    JobStatus,
     StoredFile,
 )
 from custom_components.printfarm.farm.view import FabricatorView, Offer
@@ -211,7 +212,14 @@ class Home:
     async def print_on(self, name: str, content: bytes = LONG) -> Job:
         """Let a fabricator print, and give its job once it is seen printing."""
         (job,) = await self.queue(content, target=self.key(name))
-        await until(lambda: self.view(name).status is FabricatorStatus.PRINTING)
+
+        def prints() -> bool:
+            view = self.view(name)
+            # The machine is seen to print before that is written down.
+            written = view.job is not None and view.job.status is JobStatus.PRINTING
+            return written and view.status is FabricatorStatus.PRINTING
+
+        await until(prints)
         return job
 
     def unplug(self, name: str) -> None:
