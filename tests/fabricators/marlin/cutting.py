@@ -13,7 +13,7 @@ from custom_components.printfarm.fabricators.marlin.checkpoint import (
 from custom_components.printfarm.fabricators.marlin.engine import Engine
 from custom_components.printfarm.fabricators.marlin.parking import Standby
 from custom_components.printfarm.fabricators.marlin.recovery import with_height
-from custom_components.printfarm.fabricators.marlin.salvage import _back
+from custom_components.printfarm.fabricators.marlin.salvage import back
 from custom_components.printfarm.fabricators.marlin.session import Phase
 from custom_components.printfarm.fabricators.marlin.source import Source
 from custom_components.printfarm.fabricators.marlin.tape import Tape
@@ -173,7 +173,9 @@ class Cutter(Bench):
         self.until(lambda: self.engine.phase is Phase.READY, 120.0)
         self.wait(1.0)
         located = placed(checkpoint, self.engine.remembers)
-        return located if located.data["reset"] is False else _back(located)
+        if located.data["reset"] is False:
+            return located
+        return back(located, self.engine.planned)
 
     def resume(self, located: Checkpoint, **changes: Any) -> Resume:
         """What the farm says of the file up to there."""

@@ -23,7 +23,6 @@ from .answers import (
     FirmwareReport,
     Ok,
     PositionReport,
-    Reading,
     Resend,
     Severity,
     TemperatureReport,
@@ -35,12 +34,12 @@ from .answers import (
 from .checkpoint import Heard
 from .commands import INTERRUPTIBLE, LONG, URGENT, code, same
 from .complaint import Complaint
-from .course import PREPARED, Course
-from .dialog import Dialog
-from .events import Ending, Event, Fault, Firmware, Mark, Reply, RunEnded, Silent
+from .course import PREPARED
+from .events import Ending, Event, Fault, Reply, RunEnded, Silent
+from .glance import Glance
 from .greeting import Greeting
 from .link import LinkBroken
-from .session import ANSWERING, Phase, Session
+from .session import ANSWERING, Phase
 from .tape import Tape
 from .wire import Auxiliary, Kind, LineBuffer
 
@@ -51,7 +50,7 @@ START_TRIES = 3
 ANEW = Heard(reset=True)
 
 
-class Engine:
+class Engine(Glance):
     """One board, from the first hello to the end of a print."""
 
     def __init__(
@@ -65,12 +64,7 @@ class Engine:
         Each file line is noted on the tape; `standby` says how a machine is left whose
         print was stopped, `lost` that one was cut off before.
         """
-        self.fault: str | None = None
-        """Why the firmware has stopped, in its own words."""
-        self.heard_anything = False
-        self._session = Session()
-        self._course = Course(self._session, standby)
-        self._link = self._session.link
+        super().__init__(standby)
         self._link.tape = tape
         self._lines = LineBuffer()
         self._complaint: Complaint | None = None
@@ -81,79 +75,6 @@ class Engine:
         self._next_poll = 0.0
         if lost is not None:
             self._course.lookout.cut_off(lost.data)
-
-    # What others may ask
-
-    @property
-    def phase(self) -> Phase:
-        """Where the conversation stands."""
-        return self._session.phase
-
-    @property
-    def firmware(self) -> Firmware | None:
-        """What the board said it is."""
-        return self._session.firmware
-
-    @property
-    def readings(self) -> dict[str, Reading]:
-        """Last reading of each heater."""
-        return self._session.readings
-
-    @property
-    def dialog(self) -> Dialog:
-        """Dialogue that the machine shows."""
-        return self._session.dialog
-
-    @property
-    def message(self) -> str | None:
-        """Text on the machine's display."""
-        return self._session.message
-
-    @property
-    def running(self) -> bool:
-        """Whether a print is under way."""
-        return self._session.running
-
-    @property
-    def position(self) -> int:
-        """Byte offset in the file behind the last accepted line."""
-        return self._course.position
-
-    @property
-    def sent_file_line(self) -> bool:
-        """Whether a line of the file has left in this run."""
-        return self._course.sent_file_line
-
-    @property
-    def moved(self) -> bool:
-        """Whether the print has made its first move."""
-        return self._course.modal.moved
-
-    def mark(self) -> Mark | None:
-        """How far the print has come; None before its first line was sent."""
-        if not self.running or not self.sent_file_line:
-            return None
-        return self._course.mark()
-
-    @property
-    def resends(self) -> int:
-        """Lines of this run that had to be sent again."""
-        return self._link.resends
-
-    @property
-    def remembers(self) -> Heard:
-        """What the board still knows of a print that was cut off."""
-        return self._course.lookout.heard
-
-    @property
-    def heard(self) -> float | None:
-        """When the board was last heard."""
-        return self._link.silent_since if self.heard_anything else None
-
-    @property
-    def hungry(self) -> bool:
-        """Whether `supply` should be called."""
-        return self.running and self._course.hungry
 
     @property
     def wants_upkeep(self) -> bool:

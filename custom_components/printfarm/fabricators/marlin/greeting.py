@@ -1,8 +1,10 @@
 """Getting to know a board: from the first hello to what it says of itself."""
 
 from collections.abc import Callable
+from math import log2
+import re
 
-from .answers import Answer, Busy, Ok, Resend, TemperatureReport
+from .answers import Answer, Busy, Ok, Resend, TemperatureReport, Text
 from .events import Ready, Silent
 from .session import Phase, Session
 from .wire import encode
@@ -15,6 +17,9 @@ ASK_TRIES = 5
 """Silent tries to hear a board's last line number."""
 ASK_LIMIT = 30
 """The same for a board that speaks, but not of that."""
+BLOCK_BYTES = 108
+"""What a planned move takes in Marlin, between 92 and 124; their count is a power of 2."""
+_BUFFER = re.compile(r"PlannerBufferBytes: ?([1-9]\d+)")
 ANSWER_GRACE = 0.5
 """Seconds for the `ok` behind the answer."""
 
@@ -73,6 +78,9 @@ class Greeting:
 
     def overhear(self, answer: Answer, now: float) -> int | None:
         """Listen for the number of the last line; give it back once it is known."""
+        if isinstance(answer, Text) and (buffer := _BUFFER.search(answer.text)):
+            blocks = 2 ** round(log2(int(buffer[1]) / BLOCK_BYTES))
+            self._session.planned = max(self._session.planned, blocks - 1)
         if self._question is None:
             return None
         match answer:

@@ -66,7 +66,8 @@ class Salvage:
             return replace(located, data={**located.data, "adrift": self._adrift})
         loop = asyncio.get_running_loop()
         try:
-            return await loop.run_in_executor(None, _back, located)
+            planned = self._engine.planned
+            return await loop.run_in_executor(None, back, located, planned)
         except OSError as error:
             raise FabricatorError("file_error", str(error)) from error
 
@@ -77,12 +78,16 @@ def _motors_went_off(lost: Checkpoint) -> bool:
     return not held and time() - lost.at > IDLE_LIMIT
 
 
-def _back(located: Checkpoint) -> Checkpoint:
+def back(located: Checkpoint, planned: int) -> Checkpoint:
+    """Go back to what was surely made; `planned` moves may be all that is lost.
+
+    Blocks the caller. Raises `OSError`.
+    """
     data = located.data
     if data.get("astray") or data.get("still"):
         # Nothing of the file was under way: all that was accepted was made.
         return located
-    moves = max(PLANNED, int(str(data.get("planned", 0))))
+    moves = max(PLANNED, planned, int(str(data.get("planned", 0))))
     modal = data["modal"]
     relative = isinstance(modal, dict) and "G91" in str(modal["positioning"])
     file = Path(str(data["file"]))

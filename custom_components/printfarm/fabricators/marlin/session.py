@@ -71,7 +71,7 @@ class Session:
         self.message: str | None = None
         """Text for the display."""
         self.planned = 0
-        """Most moves that the board was ever seen to have room for."""
+        """Most moves that the board has ever told to have room for."""
         self._then: Callable[[float], None] | None = None
 
     def begin(self, now: float) -> None:
