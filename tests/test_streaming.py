@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 import json
 import os
 from pathlib import Path
+import shutil
 
 from homeassistant.const import EVENT_HOMEASSISTANT_STOP
 from homeassistant.core import HomeAssistant
@@ -14,6 +15,7 @@ from pytest_homeassistant_custom_component.common import (
     async_capture_events,
 )
 
+from custom_components.printfarm import opening
 from custom_components.printfarm.const import DOMAIN, EVENT_PRINTFARM
 from custom_components.printfarm.fabricators.streamer import launch
 from custom_components.printfarm.fabricators.streamer.process import Streamers
@@ -92,6 +94,36 @@ async def test_home_assistant_stops(home: Home) -> None:
     await home.reload()
     assert pid(home) == process
     await until(lambda: home.view("Ada").status is FabricatorStatus.PRINTING)
+
+
+async def test_the_supervisor_stops_home_assistant(
+    home: Home, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Every process goes with it: the print ends as it should, and can be taken up."""
+    monkeypatch.setattr(opening, "is_hassio", lambda hass: hass is home.hass)
+    events = async_capture_events(home.hass, EVENT_PRINTFARM)
+    job = await home.print_on("Ada")
+    process = pid(home)
+    await home.hass.async_block_till_done()
+    told = [event.data["type"] for event in events]
+    home.hass.bus.async_fire(EVENT_HOMEASSISTANT_STOP)
+    await home.hass.async_block_till_done(wait_background_tasks=True)
+    assert not about(home).exists()
+    launch.reap()
+    assert process not in [child.pid for child in launch._children]
+    assert [event.data["type"] for event in events] == told
+    # It is in the store already: nobody need be left to tell it.
+    shutil.rmtree(about(home).parent)
+    await home.reload()
+    ended = await home.job(job.id)
+    assert (ended.status, ended.reason) == (JobStatus.FAILED, "stopped")
+    assert ended.checkpoint is not None
+    assert ended.checkpoint["data"]["still"] is True
+    assert pid(home) != process
+    await until(lambda: home.farm.can_recover(home.key("Ada")))
+    await home.hass.async_block_till_done()
+    told = [event.data["type"] for event in events]
+    assert told.count("print_started") == told.count("print_failed") == 1
 
 
 async def test_the_entry_is_removed(home: Home) -> None:

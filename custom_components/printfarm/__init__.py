@@ -13,7 +13,13 @@ from .devices import create_farm_device, key_of_device
 from .farm.errors import FarmError
 from .http import async_register_views
 from .issues import watch_streamers
-from .opening import async_open_farm, async_streamers, database_of, place_of
+from .opening import (
+    all_end_with,
+    async_open_farm,
+    async_streamers,
+    database_of,
+    place_of,
+)
 from .relay import EventRelay
 from .services import async_setup_services
 from .subentries import async_add_fabricator, async_follow, wanted
@@ -69,7 +75,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: FarmConfigEntry) -> bool
         raise not_ready(error) from error
 
     async def stop(_: Event) -> None:
-        await runtime.async_close()
+        await runtime.async_close(park=all_end_with(hass))
 
     # Home Assistant does not unload entries when it stops.
     entry.async_on_unload(hass.bus.async_listen_once(EVENT_HOMEASSISTANT_STOP, stop))

@@ -17,7 +17,7 @@ from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN, LOGGER
 from .coordinator import FarmConfigEntry
-from .opening import OpenFarm, place_of
+from .opening import OpenFarm, all_end_with, place_of
 
 WAIT = 60.0
 """Seconds for which a farm waits for its entry to be set up again."""
@@ -47,7 +47,7 @@ def async_keep(hass: HomeAssistant, entry: FarmConfigEntry, opened: OpenFarm) ->
     async def stopped(_: Event) -> None:
         berth = berths.pop(entry.entry_id)
         berth.forget_timer()
-        await berth.opened.close()
+        await berth.opened.close(park=all_end_with(hass))
 
     opened.farm.hold()
     berths[entry.entry_id] = Berth(

@@ -119,10 +119,13 @@ class FarmRuntime:
         """The processes that drive its machines."""
         return self.opened.streamers
 
-    async def async_close(self) -> None:
-        """Listen no more, and let go of every machine. Safe to call twice."""
+    async def async_close(self, *, park: bool = False) -> None:
+        """Listen no more, and let go of every machine. Safe to call twice.
+
+        `park`: with prints that would go on without us, too.
+        """
         await self._shut_coordinators()
-        await self.opened.close()
+        await self.opened.close(park=park)
         self.relay.stop()
 
     async def async_detach(self) -> None:

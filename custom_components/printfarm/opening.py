@@ -7,7 +7,8 @@ from pathlib import Path
 import tempfile
 from typing import Any
 
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers.hassio import is_hassio
 from homeassistant.loader import async_get_integration
 
 from .const import CONF_DB_URL, CONF_FOLDER, DOMAIN
@@ -46,10 +47,25 @@ class OpenFarm:
     streamers: Streamers
     place: Place
 
-    async def close(self) -> None:
-        """Close the farm; prints that need no host go on. Safe to call twice."""
+    async def close(self, *, park: bool = False) -> None:
+        """Close the farm; prints that need no host go on. Safe to call twice.
+
+        `park`: nothing will outlive us, so they are brought to a safe end as well.
+        """
+        if park:
+            await self.farm.see_off(self.streamers.park)
         await self.farm.close()
         await self.streamers.close()
+
+
+@callback
+def all_end_with(hass: HomeAssistant) -> bool:
+    """Tell whether every process of ours ends when Home Assistant does.
+
+    The Supervisor restarts it with its whole container: whatever else runs there is
+    told to end, and killed three seconds later.
+    """
+    return is_hassio(hass)
 
 
 async def async_streamers(hass: HomeAssistant, data: Mapping[str, Any]) -> Streamers:

@@ -12,7 +12,7 @@ from custom_components.printfarm.fabricators.interface import (
     StartOutcome,
 )
 from custom_components.printfarm.farm import fleet
-from custom_components.printfarm.farm.bay import CLOSE_WITHIN
+from custom_components.printfarm.farm.bay import CLOSE_WITHIN, Edge
 from custom_components.printfarm.farm.errors import StorageError
 from custom_components.printfarm.farm.model import JobStatus
 from custom_components.printfarm.farm.whole import whole
@@ -407,3 +407,66 @@ async def test_an_orderly_stop_says_nothing_wrong(
     await rig.quiet()
     await rig.farm.close()
     assert caplog.records == []
+
+
+async def test_prints_are_ended_before_closing(
+    rig: Rig, machine: FakeFabricator
+) -> None:
+    """Where nothing outlives us: the end is stored, and told by the next farm."""
+    job = await rig.job()
+    await rig.job()
+    await rig.farm.start("a")
+    await rig.quiet()
+    rig.farm.subscribe(lambda event: pytest.fail(f"{event.type} was told"))
+
+    async def deed() -> None:
+        machine.end(Result.FAILED, "stopped")
+
+    await rig.farm.see_off(deed)
+    over = await rig.stored(job.id)
+    assert (over.status, over.reason) == (JobStatus.FAILED, "stopped")
+    assert not machine.left
+    await rig.restart()
+    assert rig.told("print_failed") == ["print_failed"]
+    assert (await rig.types(job.id)).count("print_failed") == 1
+
+
+async def test_prints_are_ended_while_a_start_is_unanswered(
+    rig: Rig, machine: FakeFabricator
+) -> None:
+    """It is not waited for, and nothing is sent a second time."""
+    machine.starting.shut()
+    job = await rig.job()
+    await rig.farm.start("a")
+    await rig.until(lambda: machine.waiting)
+
+    async def deed() -> None:
+        machine.offline()
+
+    await rig.farm.see_off(deed)
+    await rig.restart()
+    assert (await rig.stored(job.id)).status is JobStatus.STARTING
+    assert rig.machines["a"].starts == []
+
+
+async def test_what_cannot_be_stored_holds_nobody_up(
+    rig: Rig, machine: FakeFabricator, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The machine tells it to the next farm."""
+    stuck = asyncio.Event()
+
+    async def hang(*_: object) -> None:
+        await stuck.wait()
+
+    rig.bay().mailbox.put_nowait(Edge.ONLINE)
+    rig.farm._fleet._runs._edges[Edge.ONLINE] = hang
+
+    async def deed() -> None:
+        machine.offline()
+
+    ending = asyncio.create_task(rig.farm.see_off(deed))
+    while not ending.done():
+        rig.clock.pass_(1.0)
+        await asyncio.sleep(0.001)
+    assert "What Machine a said is not stored" in caplog.text
+    stuck.set()

@@ -213,15 +213,28 @@ class Bay:
         """Let go of the machine for good: its print ends."""
         await self._let_go(self.driver.close)
 
-    async def _let_go(self, part: Callable[[], Awaitable[None]]) -> None:
-        """Part from the driver and write down what it says in parting."""
+    def shut(self) -> None:
+        """Let nothing start here any more, and break off a start that is under way."""
         self.closed = True
         if self.losing is not None:
             self.losing.cancel()
-        starting = self.dispatching
-        if starting is not None:
+        if self.dispatching is not None:
             # First of all: what the closing driver says would halt the queue.
-            starting.cancel()
+            self.dispatching.cancel()
+
+    async def take_in(self) -> None:
+        """Wait until all that the machine has said so far is written down."""
+        try:
+            async with asyncio.timeout(CLOSE_WITHIN):
+                if self.tasks:
+                    await self.mailbox.join()
+        except TimeoutError:
+            _LOGGER.warning("What %s said is not stored", self.config.name)
+
+    async def _let_go(self, part: Callable[[], Awaitable[None]]) -> None:
+        """Part from the driver and write down what it says in parting."""
+        starting = self.dispatching
+        self.shut()
         try:
             async with asyncio.timeout(CLOSE_WITHIN):
                 await part()

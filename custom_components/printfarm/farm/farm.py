@@ -5,7 +5,7 @@ here; what decides lies in the modules beside this one.
 """
 
 import asyncio
-from collections.abc import Callable, Sequence, Set as AbstractSet
+from collections.abc import Awaitable, Callable, Sequence, Set as AbstractSet
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -148,6 +148,14 @@ class Farm:
     def tethered(self) -> bool:
         """Whether a print is under way, or about to be, that would end with us."""
         return any(bay.tethered for bay in self._fleet.bays)
+
+    async def see_off(self, deed: Callable[[], Awaitable[None]]) -> None:
+        """Have prints ended by `deed`, and write down how. Only `close` may follow.
+
+        Nothing is started any more, and what happens is told by the next farm.
+        """
+        self.hold()
+        await self._fleet.see_off(deed)
 
     async def close(self) -> None:
         """Wind down: start nothing, leave every machine, close the store.

@@ -1,7 +1,7 @@
 """The fabricators of the farm: how each comes, changes and goes, by itself."""
 
 import asyncio
-from collections.abc import Callable, Set as AbstractSet, ValuesView
+from collections.abc import Awaitable, Callable, Set as AbstractSet, ValuesView
 from dataclasses import replace
 from datetime import datetime
 import logging
@@ -79,6 +79,14 @@ class Fleet:
     async def close(self) -> None:
         """Leave every machine, all at once; prints that need no host go on."""
         await asyncio.gather(*(bay.leave() for bay in self._bays.values()))
+
+    async def see_off(self, deed: Callable[[], Awaitable[None]]) -> None:
+        """Let nothing start, and take in what machines say while `deed` is done."""
+        bays = tuple(self._bays.values())
+        for bay in bays:
+            bay.shut()
+        await deed()
+        await asyncio.gather(*(bay.take_in() for bay in bays))
 
     async def add(self, config: FabricatorConfig, *, auto_start: bool) -> Bay:
         """Take in a fabricator; one that is there already takes the configuration."""

@@ -468,6 +468,29 @@ async def test_it_does_not_end(
     (process.folder / "about.json").unlink()
 
 
+async def test_a_print_is_parked_because_nothing_outlives_us(
+    farm: Path, away: Open
+) -> None:
+    """Its end is told before the process is gone, and kept; none is started again."""
+    one = away(config=SLOW)
+    await one.state(MachineState.IDLE)
+    assert await one.fabricator.start(endless(farm, 1)) is StartOutcome.STARTED
+    await one.streamers.park()
+    end = one.events[-1]
+    assert (end.type, end.reason) == (MachineEventType.ENDED, "stopped")
+    assert end.checkpoint is not None
+    keeping = one.streamers._supervisors[KIND]._task
+    assert keeping is not None
+    await keeping
+    await reaped()
+    await one.leave()
+    again = away(config=SLOW)
+    await again.state(MachineState.IDLE)
+    told = await again.fabricator.outcome(1)
+    assert told is not None
+    assert (told.reason, told.checkpoint) == ("stopped", end.checkpoint)
+
+
 async def test_others_cannot_be_asked_what_they_drive(
     farm: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

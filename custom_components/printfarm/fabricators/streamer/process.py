@@ -124,6 +124,21 @@ class Streamers:
 
         await self._each(remove)
 
+    async def park(self) -> None:
+        """End the processes, as they will not outlive us; none is started again.
+
+        What they print parks, and is over: whoever listens hears of it before this
+        returns. The stories stay, for the next process and for what was not heard.
+        """
+        for supervisor in self._supervisors.values():
+            supervisor.rest()
+
+        async def end(kind: str, client: Client) -> None:
+            await _quit(kind, client)
+
+        await self._each(end)
+        reap()
+
     async def dismiss(self) -> None:
         """End the processes and drop their stories: nobody will ask for them.
 
@@ -132,8 +147,7 @@ class Streamers:
         loop = asyncio.get_running_loop()
 
         async def end(kind: str, client: Client) -> None:
-            if not await quit_process(client, force=True):
-                _LOGGER.warning("The %s streaming process does not end", kind)
+            if not await _quit(kind, client):
                 return
             remove = partial(rmtree, folder_of(self._farm, kind), ignore_errors=True)
             await loop.run_in_executor(None, remove)
@@ -165,3 +179,11 @@ class Streamers:
         finally:
             if ours is not None:
                 await ours.close()
+
+
+async def _quit(kind: str, client: Client) -> bool:
+    """Have a process end, whatever it prints; tells whether it is gone."""
+    if await quit_process(client, force=True):
+        return True
+    _LOGGER.warning("The %s streaming process does not end", kind)
+    return False

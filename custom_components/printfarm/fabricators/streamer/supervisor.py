@@ -71,6 +71,7 @@ class Supervisor:
         self._look = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._ending: set[asyncio.Task[None]] = set()
+        self._resting = False
 
     def enter(self, guest: Guest) -> None:
         """Somebody needs the process."""
@@ -110,6 +111,10 @@ class Supervisor:
         """Something ended: perhaps the process can be replaced now."""
         self._look.set()
 
+    def rest(self) -> None:
+        """Use the process that is there until it ends, and start none any more."""
+        self._resting = True
+
     async def close(self) -> None:
         """Wait until everything that left is gone."""
         if self._ending:
@@ -118,7 +123,7 @@ class Supervisor:
     async def _keep(self) -> None:
         pause = _FIRST_PAUSE
         try:
-            while True:
+            while not self._resting:
                 if await self._once():
                     pause = _FIRST_PAUSE
                     continue
