@@ -17,6 +17,7 @@ from collections.abc import Iterable
 
 from .acceptance import EVIDENCE, PROBE, Acceptance, is_probe
 from .answers import Ok
+from .flight import Flight
 from .recall import LinkBroken, Recall
 from .silence import PLANNED, WAIT_GRACE, Silence
 from .tape import Tape
@@ -60,10 +61,8 @@ class Link:
         self._recall = Recall()
         self._history = self._recall.lines
         self._silence = Silence()
-        self._output: list[bytes] = []
-        self._in_flight: deque[Line] = deque()
-        self._unwritten = 0
-        """Lines at the end of those in flight that are still in the output."""
+        self._flight = Flight()
+        self._in_flight = self._flight.lines
         self._sent = 0
         self._answered_through = 0
         self._arrived_through = 0
@@ -136,10 +135,8 @@ class Link:
 
     def take_output(self) -> bytes:
         """Hand over the bytes to be written."""
-        output = bytes(self._blind) + b"".join(self._output)
+        output = bytes(self._blind) + self._flight.take()
         self._blind.clear()
-        self._output.clear()
-        self._unwritten = 0
         return output
 
     def confirms(self, data: bytes) -> bool:
@@ -302,7 +299,7 @@ class Link:
             self._hold_back([], now)
             return
         self._arrived_through = number - 1
-        self._take_back(number)
+        self._flight.take_back(number)
         if self.advanced:
             # The `ok` behind it has no number, so it cannot be mistaken for another.
             self._held_back = None
@@ -334,7 +331,7 @@ class Link:
 
     def _accepted_by(self, answer: Ok, *, plain: bool) -> int:
         """How many lines in flight this `ok` accepts, from the front."""
-        flight, written = self._in_flight, len(self._in_flight) - self._unwritten
+        flight, written = self._in_flight, self._flight.written
         if self._doubt:
             if plain and self._acceptance.ends_with_probe(flight):
                 self._doubt = 0
@@ -383,19 +380,6 @@ class Link:
         if len(lines) == 1:
             self._question(now)
 
-    def _take_back(self, number: int) -> None:
-        """Lines that the firmware has not accepted are not in flight any more."""
-        lines = [*self._in_flight]
-        written = max(0, len(lines) - self._unwritten)
-        back = {
-            id(line.wire) for line in lines[written:] if (line.number or 0) >= number
-        }
-        self._output = [piece for piece in self._output if id(piece) not in back]
-        self._unwritten -= len(back)
-        self._in_flight = deque(
-            line for line in lines if line.number is None or line.number < number
-        )
-
     def _inquire(self, now: float, *, idle: bool = False) -> bool:
         """Find out what the silence means. False when nobody seems to be there."""
         flight, silence = self._in_flight, self._silence
@@ -411,9 +395,9 @@ class Link:
         self.steady = False
         if not self.answers_blank:
             # A line whose end was damaged is still open over there: close it first.
-            self._output.append(b"\n")
+            self._flight.put(b"\n")
         if head.command == _RESET:
-            self._output.append(head.wire)
+            self._flight.put(head.wire)
         elif idle or silence.asks(
             head.command, sum(line.kind is Kind.PROBE for line in flight)
         ):
@@ -453,9 +437,7 @@ class Link:
 
     def _transmit(self, line: Line, now: float) -> None:
         self._acceptance.sending(line.command)
-        self._output.append(line.wire)
-        self._in_flight.append(line)
-        self._unwritten += 1
+        self._flight.add(line)
         self._ok_since_sent = False
         self._sent_at = now
         if len(self._in_flight) == 1:
