@@ -3,7 +3,7 @@
 from hypothesis import given, strategies as st
 import pytest
 
-from custom_components.printfarm.fabricators.marlin import link, silence
+from custom_components.printfarm.fabricators.marlin import resending, silence
 from custom_components.printfarm.fabricators.marlin.answers import parse
 from custom_components.printfarm.fabricators.marlin.events import RunEnded
 from custom_components.printfarm.fabricators.marlin.session import Phase
@@ -96,7 +96,7 @@ def test_reason_heard_with_the_count_reset() -> None:
 def _forgetful(talk: Talk) -> None:
     """Learn that no `ok` comes behind `Resend`."""
     talk.say("Resend: 2")
-    assert talk.wait(link.RESEND_OK_TIMEOUT + 0.01) == _line(2, "G1 X1")
+    assert talk.wait(resending.OK_TIMEOUT + 0.01) == _line(2, "G1 X1")
     assert talk.say("ok") == _line(3, "G1 X2")
 
 

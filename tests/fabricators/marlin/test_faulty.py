@@ -38,14 +38,15 @@ RESEND = re.compile(rb"Resend: (\d+)")
 REFUSAL = re.compile(rb"(?:Error:.*Last Line.*\n)Resend: \d+\n(?:ok\n)?")
 
 
+@pytest.mark.parametrize("state", [1, 2])
 @pytest.mark.parametrize("board", BOARDS)
-def test_executed_is_what_the_file_says(board: str) -> None:
+def test_executed_is_what_the_file_says(board: str, state: int) -> None:
     """Twenty thousand lines, one exchange in twenty spoiled, and not one line amiss.
 
     Nor is time wasted: a fault costs about a second at most, whatever it was.
     """
     file = file_of(LINES)
-    bench = FaultyBench(BOARDS[board], 1)
+    bench = FaultyBench(BOARDS[board], state)
     bench.print(file)
     assert bench.ending == RunEnded(Ending.COMPLETED)
     assert bench.digest == digest(file)

@@ -7,8 +7,8 @@ import pytest
 from custom_components.printfarm.fabricators.marlin import (
     engine as module,
     greeting,
-    link,
     recall,
+    resending,
     silence,
 )
 from custom_components.printfarm.fabricators.marlin.engine import Engine
@@ -120,7 +120,7 @@ def test_resend_without_ok(talk: Talk) -> None:
     """Firmware that forgets the `ok` gets its line after a moment."""
     talk.begin("G28")
     assert talk.say("Resend: 2") == b""
-    assert talk.wait(link.RESEND_OK_TIMEOUT + 0.01) == _line(2, "G28")
+    assert talk.wait(resending.OK_TIMEOUT + 0.01) == _line(2, "G28")
 
 
 def test_resend_overtakes_an_ok(talk: Talk) -> None:

@@ -19,14 +19,12 @@ from .acceptance import EVIDENCE, PROBE, Acceptance, is_probe
 from .answers import Ok
 from .flight import Flight
 from .recall import LinkBroken, Recall
+from .resending import Resending
 from .silence import PLANNED, WAIT_GRACE, Silence
 from .tape import Tape
 from .wire import Auxiliary, Kind, Line, encode
 
 __all__ = ["Link", "LinkBroken"]
-
-RESEND_OK_TIMEOUT = 0.5
-"""Some firmware forgets the `ok` after `Resend`."""
 
 _RESET = b"M110 N0"
 
@@ -69,14 +67,7 @@ class Link:
         self._sent_at = now
         self._ok_since_sent = False
         self._again: deque[Line] = deque()
-        self._held_back: list[Line] | None = None
-        """Lines to send again once the `ok` behind `Resend` has come."""
-        self._held_until = 0.0
-        self._forgetful = False
-        """This firmware has left out the `ok` behind `Resend`."""
-        self._doubt = 0
-        """Whether a plain `ok` may be the one behind `Resend` after all: 1 before such
-        an `ok`, 2 after it."""
+        self._resending = Resending()
 
     # What others may ask
 
@@ -86,7 +77,7 @@ class Link:
         return not (
             self._in_flight
             or self._again
-            or self._held_back is not None
+            or self._resending.waits
             or self.script
             or self.auxiliary
         )
@@ -94,7 +85,7 @@ class Link:
     @property
     def script_done(self) -> bool:
         """Whether every command of the script was accepted."""
-        waiting = (*self._in_flight, *self._again, *(self._held_back or ()))
+        waiting = (*self._in_flight, *self._again, *(self._resending.lines or ()))
         return not self.script and all(line.kind is not Kind.SCRIPT for line in waiting)
 
     @property
@@ -118,8 +109,8 @@ class Link:
         times = []
         if self._in_flight:
             times.append(self.heard + self._silence.patience)
-        if self._held_back is not None:
-            times.append(self._held_until)
+        if self._resending.waits:
+            times.append(self._resending.until)
         return min(times, default=None)
 
     def file_lines(self, last: int) -> list[tuple[int, int]]:
@@ -188,8 +179,7 @@ class Link:
         self._recall.clear()
         self._again.clear()
         self._in_flight.clear()
-        self._held_back = None
-        self._doubt = 0
+        self._resending.clear()
         self.resends = 0
         self._sent = self._answered_through = self._arrived_through = 0
         self._transmit(Line(encode(0, _RESET), _RESET, 0, Kind.SCRIPT), now)
@@ -213,7 +203,7 @@ class Link:
 
     def pump(self, now: float) -> None:
         """Send the next line if it is time for one."""
-        if not self._in_flight and self._held_back is None:
+        if not self._in_flight and not self._resending.waits:
             if self._again:
                 self._repeat(self._again.popleft(), now)
             elif self.script:
@@ -235,10 +225,11 @@ class Link:
             and self._in_flight[0].kind is Kind.FILE
             and (self._in_flight[0].number or 0) == self._sent
             and self._in_flight[0].command[:4] not in EVIDENCE
-            and not (self._again or self.script or self.auxiliary or self._doubt)
+            and not (self._again or self.script or self.auxiliary)
             and not self._acceptance.expects_stray
             and not self._recall.refused
-            and self._held_back is None
+            and not self._resending.waits
+            and not self._resending.doubtful
         )
 
     # Answers in
@@ -271,14 +262,14 @@ class Link:
         self._ok_since_sent = True
         plain = answer.number is None and answer.temperatures is None
         wanted = self._recall.take_complaint()
-        if plain and wanted is not None and not self._held_back and not self._doubt:
+        resending = self._resending
+        expected = resending.waits or resending.doubtful
+        if plain and wanted is not None and not expected:
             # The `Resend` between an error and its `ok` was damaged on the way.
             self.resend(wanted, now)
-        if plain and self._held_back is not None:
+        if plain and resending.waits:
             self._send_again(now)
-        elif plain and self._doubt == 1:
-            self._doubt = 2
-        else:
+        elif not plain or not resending.swallows():
             self._accept(self._accepted_by(answer, plain=plain))
         self.pump(now)
 
@@ -291,24 +282,24 @@ class Link:
             # The answer is about the old count, which we are about to leave.
             self._recall.take_complaint()
             self._in_flight.clear()
-            self._hold_back([head], now)
+            self._resending.hold([head], now)
             return
         lines = self._recall.asked(number, self._sent, self._answered_through)
         self._again.clear()
         if lines is None:
-            self._hold_back([], now)
+            self._resending.hold([], now)
             return
         self._arrived_through = number - 1
         self._flight.take_back(number)
         if self.advanced:
             # The `ok` behind it has no number, so it cannot be mistaken for another.
-            self._held_back = None
+            self._resending.clear()
             self._again.extend(lines)
             self.pump(now)
-        elif self._forgetful and lines and all(map(is_probe, lines[1:])):
+        elif self._resending.forgetful and lines and all(map(is_probe, lines[1:])):
             self._send_at_once(lines, now)
         else:
-            self._hold_back(lines, now)
+            self._resending.hold(lines, now)
 
     def wait(self, now: float) -> None:
         """The firmware idles: what is in flight was lost, or its answer."""
@@ -318,8 +309,8 @@ class Link:
 
     def tick(self, now: float) -> bool:
         """Let time pass. False once the firmware has been silent for too long."""
-        if self._held_back is not None and now >= self._held_until:
-            self._forgetful = True
+        if self._resending.waits and now >= self._resending.until:
+            self._resending.forgetful = True
             self._send_again(now)
             self.pump(now)
         if self._in_flight and now >= self.heard + self._silence.patience:
@@ -332,13 +323,12 @@ class Link:
     def _accepted_by(self, answer: Ok, *, plain: bool) -> int:
         """How many lines in flight this `ok` accepts, from the front."""
         flight, written = self._in_flight, self._flight.written
-        if self._doubt:
-            if plain and self._acceptance.ends_with_probe(flight):
-                self._doubt = 0
-                return min(2, written)
+        if self._resending.doubtful:
+            apart = plain and self._acceptance.ends_with_probe(flight)
             # The probe behind the line has decided, or a second `ok` has.
-            self._forgetful = not plain
-            self._doubt = 0
+            self._resending.decide(forgetful=apart or not plain)
+            if apart:
+                return min(2, written)
         return self._acceptance.count(answer, flight, written)
 
     def _accept(self, count: int) -> None:
@@ -353,14 +343,8 @@ class Link:
             if line.kind is not Kind.PROBE:
                 self.answered.append(line)
 
-    def _hold_back(self, lines: list[Line], now: float) -> None:
-        """Send these again, but not before the `ok` that belongs to the `Resend`."""
-        self._held_back, self._held_until = lines, now + RESEND_OK_TIMEOUT
-        self._doubt = 0
-
     def _send_again(self, now: float) -> None:
-        lines, self._held_back = self._held_back, None
-        if lines:
+        if lines := self._resending.release():
             self._again.extend(lines)
         elif self._arrived_through < self._sent:
             # It cannot be told which line is wanted.
@@ -369,12 +353,9 @@ class Link:
     def _send_at_once(self, lines: list[Line], now: float) -> None:
         """Send a line again to firmware that seems to say no `ok` behind `Resend`.
 
-        It may say one all the same: what was lost the last time may have been just
-        that. So the next `ok` counts for nothing, and an M105 behind the line decides:
-        its own `ok` cannot be mistaken, and accepts both.
+        An M105 behind it tells what an `ok` without a number cannot.
         """
-        self._held_back = None
-        self._doubt = 1
+        self._resending.doubt()
         for line in lines:
             self._repeat(line, now)
         if len(lines) == 1:
