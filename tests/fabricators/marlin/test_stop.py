@@ -10,6 +10,7 @@ from custom_components.printfarm.fabricators.marlin.events import (
 )
 from custom_components.printfarm.fabricators.marlin.parking import Standby
 from custom_components.printfarm.fabricators.marlin.session import Phase
+from custom_components.printfarm.fabricators.virtual.board import Faults
 
 from .bench import Bench
 from .test_course import FILE, START, WALL
@@ -186,4 +187,86 @@ def test_cancelled_after_homing() -> None:
     bench.until(lambda: bench.ending)
     assert bench.board.position[:3] == pytest.approx(
         (parking.MARGIN, 220 - parking.MARGIN, 15.0), abs=0.01
+    )
+
+
+SLOW = [*START, "M83", *(f"G1 X{20 + step % 2 * 150} E2 F600" for step in range(60))]
+"""Moves of fifteen seconds each."""
+COLD = b"M104 S0\nM140 S0\nM107\n"
+
+
+def _targets(bench: Bench) -> list[float]:
+    return [target for _, target in bench.board.temperatures.values()]
+
+
+@pytest.mark.parametrize("phase", [Phase.PRINTING, Phase.PAUSING])
+def test_heaters_do_not_wait_for_moves(phase: Phase) -> None:
+    """They are told at once, and the board obeys with minutes of moves to come."""
+    bench = _bench()
+    bench.begin(SLOW)
+    _printing(bench, 30)
+    if phase is Phase.PAUSING:
+        bench.write(bench.engine.pause(bench.now))
+    assert bench.engine.phase is phase
+    said = bench.engine.stop(bench.now, STOPPED)
+    assert said == COLD
+    bench.write(said)
+    stopped = bench.now
+    # Whoever feeds it may be killed now.
+    while any(_targets(bench)):
+        bench.now = bench.board.next_time() or bench.now
+        bench.board.advance(bench.now)
+    assert bench.now - stopped < 16
+    assert bench.board.motion.planner.idle_at() > bench.now + 60
+
+
+@pytest.mark.parametrize("doing", [Phase.FINISHING, Phase.CANCELLING])
+def test_heaters_of_a_print_that_ends_anyway(doing: Phase) -> None:
+    """Nothing is taken up, so nothing stays warm; how it ends stays as it was."""
+    bench = _bench(standby=Standby.WARM)
+    bench.begin(SLOW)
+    if doing is Phase.CANCELLING:
+        _printing(bench, 30)
+        bench.write(bench.engine.cancel(bench.now))
+    bench.until(lambda: bench.engine.phase is doing)
+    said = bench.engine.stop(bench.now, STOPPED)
+    assert said == COLD
+    bench.write(said)
+    bench.until(lambda: bench.ending)
+    assert _targets(bench) == [0, 0]
+    expected = Ending.COMPLETED if doing is Phase.FINISHING else Ending.CANCELLED
+    assert bench.ending == RunEnded(expected)
+
+
+@pytest.mark.parametrize(
+    "faults",
+    [
+        Faults(corrupt_every=7),
+        Faults(merge_every=7),
+        Faults(lose_ok_every=7),
+        Faults(double_ok_every=7),
+        Faults(ok_delay=0.2),
+    ],
+)
+@pytest.mark.parametrize("moves", range(40, 47))
+@pytest.mark.parametrize(
+    ("profile", "lift"),
+    [("marlin_2", parking.LIFT), ("marlin_1", parking.SMALL_LIFT)],
+)
+def test_stopped_over_a_bad_wire(
+    faults: Faults, moves: int, profile: str, lift: float
+) -> None:
+    """What goes out of turn confuses no count: parked, cold, and the place is known."""
+    bench = Bench(profile, faults=faults)
+    bench.ready()
+    bench.begin(FILE)
+    _printing(bench, moves)
+    data = _stop(bench)
+    assert _targets(bench) == [0, 0]
+    assert data["still"] is True
+    assert bench.board.position[2] == pytest.approx(0.2 + lift)
+    assert bench.ending is not None
+    assert bench.ending.mark is not None
+    assert bench.ending.mark.position == sum(
+        len(line) + 1 for line in FILE[: FILE.index(_last_of(bench)) + 1]
     )

@@ -329,11 +329,12 @@ class Course:
         session.phase = Phase.CANCELLING
         self._drop_file()
         self._cut_short(now)
-        commands = parking.cool(
-            self.modal, self._tools, chamber=session.can("CHAMBER_TEMPERATURE")
-        )
         session.position = None
-        session.perform([*commands, b"M114"], partial(self._abandon, ending))
+        session.perform([*self._cold(), b"M114"], partial(self._abandon, ending))
+
+    def _cold(self) -> list[bytes]:
+        chamber = self._session.can("CHAMBER_TEMPERATURE")
+        return parking.cool(self.modal, self._tools, chamber=chamber)
 
     @property
     def _tools(self) -> int:
@@ -376,19 +377,36 @@ class Course:
         """
         session = self._session
         phase = session.phase
-        if not session.running or phase in {Phase.CANCELLING, Phase.FINISHING}:
+        if not session.running:
+            return
+        if phase in {Phase.CANCELLING, Phase.FINISHING}:
+            self._cool_at_once(now)
             return
         self._stopping = ending
         self._targets = self._temperatures
         self._drop_file()
         if phase is Phase.PAUSING or self._returning:
+            self._cool_at_once(now)
             return
         session.phase = Phase.CANCELLING
         self._cut_short(now)
+        self._cool_at_once(now)
         if self._rest is not None or self._stage is not None:
             self._stand_by(now)
         else:
             self._leave_for_good(now)
+
+    def _cool_at_once(self, now: float) -> None:
+        """Do not wait for the line in flight, which may wait for moves or for heat.
+
+        The board acts on it as soon as it can, also if we are killed meanwhile. Whoever
+        sends heaters to standby in turn does so all the same: a resend drops this.
+        """
+        if self._link.head is None:
+            return
+        commands = self._cold() if self._stopping is None else self.standing_by()
+        for command in commands:
+            self._link.urgent(command, now)
 
     def _leave_for_good(self, _now: float) -> None:
         session = self._session
