@@ -142,3 +142,22 @@ async def test_given_up_between_two_portions(
     stream._reading.cancel()
     await asyncio.wait([stream._reading])
     assert slow.made[0].closings == 1
+
+
+async def test_waits_for_the_thread(
+    slow: type[SlowSource], task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever lets go of a print waits for what is read, but not for a dead disk."""
+    slow.opening.set()
+    stream = Stream(task)
+    await stream.gone()
+    await stream.open()
+    stream.read(ignored)
+    stream.close()
+    monkeypatch.setattr(module, "DISK_GRACE", 0.01)
+    await stream.gone()
+    assert slow.made[0].closings == 0
+    monkeypatch.setattr(module, "DISK_GRACE", 10.0)
+    asyncio.get_running_loop().call_soon(slow.reading.set)
+    await stream.gone()
+    assert slow.made[0].closings == 1

@@ -267,3 +267,16 @@ async def test_stopping_is_bounded(
     assert (end.result, end.reason) == (Result.FAILED, "stopped")
     assert end.checkpoint is not None
     assert end.checkpoint.data["still"] is False
+
+
+async def test_resends(key: str, file: Path) -> None:
+    """Lines that had to be sent again are counted while the print is under way."""
+    machine = Machine(key, speed=0, faults={"corrupt_every": 50})
+    await machine.state(MachineState.IDLE)
+    assert machine.fabricator.snapshot.resends is None
+    task = Task(run=1, name="a", source=file, gcode=file)
+    assert await machine.fabricator.start(task) is StartOutcome.STARTED
+    await machine.until(lambda: (machine.fabricator.snapshot.resends or 0) > 5)
+    await machine.fabricator.cancel()
+    assert (await machine.ended()).checkpoint is None
+    await machine.stop()

@@ -118,6 +118,8 @@ class MarlinFabricator(Fabricator):
         self._log = GcodeLog(log_path, wire) if log_path is not None else None
         self._reported = 0.0
         self._stream: Stream | None = None
+        self._read: Stream | None = None
+        """The file that was read last: a thread may still be at it."""
         self._ended: MachineEvent | None = None
         self._tokens = count()
         self._replies: dict[object, asyncio.Future[tuple[str, ...]]] = {}
@@ -239,7 +241,7 @@ class MarlinFabricator(Fabricator):
         """Begin to stream a file. Returns once the board works on its first line."""
         if task.gcode is None or self._stream is not None or not self._ready():
             return StartOutcome.REFUSED
-        stream = self._stream = Stream(task)
+        stream = self._stream = self._read = Stream(task)
         try:
             await stream.open()
         except OSError as error:
@@ -433,6 +435,8 @@ class MarlinFabricator(Fabricator):
                 except TimeoutError:
                     connection.write(self._engine.stand_by())
         await connection.close()
+        if self._read is not None:
+            await self._read.gone()
         if self._log is not None:
             await self._log.end()
 

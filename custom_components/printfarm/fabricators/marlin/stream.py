@@ -12,6 +12,9 @@ type Supply = Callable[[list[tuple[int, bytes]], str | None], None]
 """Takes a block of commands, or the reason why there is none."""
 
 
+DISK_GRACE = 1.0
+"""Seconds that a read under way gets to come back."""
+
 type _Opened = tuple[Source, int, Resume | None]
 
 
@@ -78,6 +81,11 @@ class Stream:
             source.close()
         else:
             supply(commands, fault)
+
+    async def gone(self) -> None:
+        """Wait until nothing is read any more, unless the disk hangs."""
+        if self._reading is not None:
+            await asyncio.wait({self._reading}, timeout=DISK_GRACE)
 
     def close(self) -> None:
         """Let go of the file; a read under way does it when it comes back."""
