@@ -93,6 +93,13 @@ def test_long_commands_are_hardly_asked_about() -> None:
     assert talk.wait(1700.0).count(b"M105") == 2
 
 
+def test_questions_that_were_lost() -> None:
+    """Where nothing has to be heard in between, it is asked again after some minutes."""
+    talk = _talk("G4 S1", busy=False)
+    assert talk.wait(150.0).count(b"M105") == 2
+    assert talk.wait(150.0).count(b"M105") == 1
+
+
 def test_line_end_that_was_lost() -> None:
     """An open line is closed soon, also that of a long command."""
     talk = _talk("G28", busy=False)

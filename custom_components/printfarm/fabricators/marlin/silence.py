@@ -16,7 +16,7 @@ life (a byte of any kind):
 from collections.abc import Iterable
 import re
 
-from .commands import LONG, WAITS_FOR_PERSON, code
+from .commands import INTERRUPTIBLE, LONG, WAITS_FOR_PERSON, code
 
 ANSWER_TIMEOUT = 30.0
 BUSY_TIMEOUT = 6.0
@@ -100,11 +100,14 @@ class Silence:
         A long command without `busy` gets time. But not for ever: it may have been lost
         on its way.
         """
-        if code(command) not in LONG:
+        name = code(command)
+        if name not in LONG:
             return under_way < MOST_QUESTIONS
         if not self.busy_known and self.rounds != 2 and self.rounds % 4:
             return False
-        return under_way < MOST_QUESTIONS_LONG
+        # All of them may have been lost. M108 matters only where it ends something.
+        more = 0 if name in INTERRUPTIBLE else min(2, self.rounds // 8)
+        return under_way < MOST_QUESTIONS_LONG + more
 
     def gone(self, command: bytes, silent: float, latest: Iterable[bytes]) -> bool:
         """Whether nobody seems to be there, after so many seconds without a byte."""
