@@ -330,3 +330,25 @@ async def test_imports_nothing_after_its_start(start: Start, tmp_path: Path) -> 
     after = imports.read_text().split()[len(before) :]
     assert [name for name in after if name.startswith(("printfarm", "serialx"))] == []
     assert after == []
+
+
+@pytest.mark.parametrize("allowed", [True, False])
+def test_a_nozzle_goes_first_where_the_system_lets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, allowed: bool
+) -> None:
+    """Within its session and among sessions; who may not do that goes on without."""
+    asked: list[int] = []
+
+    def nice(by: int) -> None:
+        asked.append(by)
+        if not allowed:
+            raise PermissionError
+
+    monkeypatch.setattr(child.os, "nice", nice)
+    autogroup = tmp_path / "autogroup"
+    if not allowed:
+        autogroup.mkdir()
+    child.precede(autogroup)
+    assert asked == [child.NICENESS]
+    if allowed:
+        assert autogroup.read_text("ascii") == str(child.NICENESS)

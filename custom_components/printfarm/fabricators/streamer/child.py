@@ -41,6 +41,8 @@ FACTORIES: Mapping[str, Factory] = {
 SWITCH_INTERVAL = 0.0005
 """Seconds that a thread which reads a file may keep the interpreter from a nozzle."""
 NICENESS = -5
+AUTOGROUP = Path("/proc/self/autogroup")
+"""Linux may share processors out among sessions first, and only then within one."""
 END_WITHIN = 12.0
 """Seconds after which the process ends, whatever is left to be done."""
 
@@ -151,9 +153,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         log.stop()
 
 
-def _run(folder: Path, options: argparse.Namespace, lock: Lock) -> int:
+def precede(autogroup: Path) -> None:
+    """Be served before others, where the system lets us: a nozzle must not wait."""
     with suppress(OSError):
         os.nice(NICENESS)
+    with suppress(OSError):
+        autogroup.write_text(str(NICENESS), "ascii")
+
+
+def _run(folder: Path, options: argparse.Namespace, lock: Lock) -> int:
+    if options.kind == KINDS["marlin"]:
+        precede(AUTOGROUP)
     sys.setswitchinterval(SWITCH_INTERVAL)
     # What a thread asks for later is looked up now: the code on disk may be replaced.
     tempfile.gettempdir()
