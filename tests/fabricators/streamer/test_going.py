@@ -84,6 +84,41 @@ async def test_a_driver_that_does_not_let_go(
     assert hosted.events() == ["started", "ended"]
 
 
+async def test_a_park_that_is_not_waited_for(
+    following: Next, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever is killed before the machine is parked has the end on disk already."""
+    monkeypatch.setattr(machine, "FORESEE_AFTER", 0.0)
+    first = await following()
+    await first.add()
+    driver = first.driver()
+    driver.marked = _CHECKPOINT
+    await first.start()
+    parked = asyncio.Event()
+    park = driver.close
+
+    async def slowly() -> None:
+        await parked.wait()
+        await park()
+
+    monkeypatch.setattr(driver, "close", slowly)
+    closing = asyncio.create_task(first.host.close(unattended=True))
+    while first.shelf.read_all()["a"].end is None:
+        await asyncio.sleep(0)
+    known = first.shelf.read_all()["a"]
+    assert known.announced is not None
+    assert (known.announced.reason, known.lost) == ("stopped", _CHECKPOINT)
+    assert first.events() == ["started"]
+    # It is parked after all, and that is what counts.
+    driver.marked = replace(_CHECKPOINT, position=51)
+    parked.set()
+    await closing
+    assert first.events() == ["started", "ended"]
+    end = first.shelf.read_all()["a"].end
+    assert end is not None
+    assert end.checkpoint == driver.marked
+
+
 async def test_a_start_that_is_under_way_when_the_machine_must_go(
     following: Next,
 ) -> None:

@@ -154,3 +154,36 @@ def test_a_story_of_a_newer_release_is_not_understood() -> None:
     """Better none than half of one."""
     with pytest.raises(ValueError, match="newer"):
         story.from_json(story.to_json("a", _BEGUN) | {"format": story.FORMAT + 1})
+
+
+def test_an_end_that_is_foreseen_is_what_others_read() -> None:
+    """Whoever has it in memory still waits for the true one."""
+    under_way = replace(_BEGUN, started_at=101.0)
+    foreseen = story.foreseen(under_way, _CHECKPOINT, 120.0)
+    assert foreseen.open
+    assert foreseen.announced is None
+    _, read = story.from_json(json.loads(json.dumps(story.to_json("a", foreseen))))
+    assert read.end is not None
+    assert (read.end.reason, read.end.at) == ("stopped", 120.0)
+    assert read.announced == read.end
+    assert read.lost == _CHECKPOINT
+    ended = replace(foreseen, end=_end(Result.COMPLETED))
+    assert story.from_json(story.to_json("a", ended))[1].end == ended.end
+
+
+def test_no_end_is_foreseen_where_nothing_is_under_way() -> None:
+    """One that was not seen to start may still turn out as refused."""
+    for known in (
+        Story(),
+        _BEGUN,
+        replace(_BEGUN, started_at=101.0, end=_end(Result.COMPLETED)),
+    ):
+        assert story.foreseen(known, _CHECKPOINT, 120.0) is known
+
+
+def test_an_end_that_is_foreseen_knows_the_last_checkpoint() -> None:
+    """Where the driver gives none any more."""
+    known = replace(_BEGUN, started_at=101.0, checkpoint=_CHECKPOINT)
+    foreseen = story.foreseen(known, None, 120.0).foreseen
+    assert foreseen is not None
+    assert foreseen.checkpoint is _CHECKPOINT

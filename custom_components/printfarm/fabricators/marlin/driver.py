@@ -58,8 +58,9 @@ _LOGGER = logging.getLogger(__name__)
 
 REPORT_INTERVAL = 0.25
 """Seconds between two looks at what merely creeps along: position, temperatures."""
-CLOSE_GRACE = 7.0
-"""Seconds that a print gets to be parked when we have to go."""
+CLOSE_GRACE = 5.5
+"""Seconds that a print gets to be parked when we have to go: fewer than whoever closes
+us waits, so that the port is closed in order and the end is told."""
 _RESULTS = {
     Ending.COMPLETED: Result.COMPLETED,
     Ending.CANCELLED: Result.CANCELLED,

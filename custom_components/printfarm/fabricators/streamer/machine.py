@@ -18,7 +18,6 @@ from ..interface import (
     FabricatorError,
     MachineEvent,
     MachineEventType,
-    Result,
     Snapshot,
     SnapshotListener,
     StartOutcome,
@@ -38,6 +37,9 @@ BROKEN_PAUSE = 5.0
 """Seconds before a driver that broke is run again."""
 COOL_WITHIN = 1.0
 """Seconds that a board at rest gets to turn its heaters off."""
+FORESEE_AFTER = 1.5
+"""Seconds after which the end of a print is on its way to the disk, parked or not: in
+a container that is stopped everybody is killed three seconds after being told to end."""
 CLOSE_WITHIN = 6.5
 """Seconds that a driver gets to let go of its machine in an orderly way."""
 
@@ -249,22 +251,17 @@ class Machine:
         now = self.keeper.story
         if not now.open:
             return
-        checkpoint = None
-        if self._driver is not None:
-            with suppress(Exception):
-                checkpoint = self._driver.checkpoint()
+        checkpoint = self._checkpoint()
         # It may have begun, so its end is told to whoever comes.
         self.keeper.change(started_at=now.started_at or now.begun_at)
-        self._ended(
-            MachineEvent(
-                type=MachineEventType.ENDED,
-                run=now.run,
-                result=Result.FAILED,
-                reason=reason,
-                at=time(),
-                checkpoint=checkpoint or now.checkpoint,
-            )
-        )
+        self._ended(story.stopped(now, checkpoint, time(), reason))
+
+    def _checkpoint(self) -> Checkpoint | None:
+        """Ask a driver how far it came that may be broken."""
+        if self._driver is not None:
+            with suppress(Exception):
+                return self._driver.checkpoint()
+        return None
 
     # Who hears of it
 
@@ -307,7 +304,10 @@ class Machine:
 
     async def close(self) -> None:
         """Let go of the machine. A run ends; `settle` waits until that is stored."""
+        loop = asyncio.get_running_loop()
+        hurry = loop.call_later(FORESEE_AFTER, self._foresee)
         await self._let_go()
+        hurry.cancel()
         # A start that was under way says itself what became of it.
         with suppress(TimeoutError):
             async with asyncio.timeout(_START_WITHIN), self._starting:
@@ -319,6 +319,12 @@ class Machine:
         if self._watching is not None:
             self._watching.cancel()
             self._watching = None
+
+    def _foresee(self) -> None:
+        """Who tells us to end may not wait until the machine is parked."""
+        known = self.keeper.story
+        self.keeper.story = story.foreseen(known, self._checkpoint(), time())
+        self._spawn(self.keeper.try_save())
 
     async def cool(self) -> None:
         """Turn off what was left hot: nobody watches it from now on.

@@ -38,6 +38,8 @@ class Story:
     """Unix time at which the machine was seen to work on it."""
     checkpoint: Checkpoint | None = None
     end: MachineEvent | None = None
+    foreseen: MachineEvent | None = None
+    """The end that is on disk already, while the machine is still being parked."""
     events: tuple[MachineEvent, ...] = ()
     """Not told to anybody yet; the end is not among them."""
     forgotten: bool = False
@@ -105,6 +107,30 @@ def became(story: Story) -> StartOutcome:
     return StartOutcome.UNKNOWN
 
 
+def foreseen(story: Story, checkpoint: Checkpoint | None, at: float) -> Story:
+    """Put down how the run is about to end, in case we are killed before it has.
+
+    Only of one that was seen to start: any other is found cut off, which is as true.
+    """
+    if not story.open or story.started_at is None:
+        return story
+    return replace(story, foreseen=stopped(story, checkpoint, at))
+
+
+def stopped(
+    story: Story, checkpoint: Checkpoint | None, at: float, reason: str = "stopped"
+) -> MachineEvent:
+    """Make the end of a run that was brought to a stop."""
+    return MachineEvent(
+        type=MachineEventType.ENDED,
+        run=story.run,
+        result=Result.FAILED,
+        reason=reason,
+        at=at,
+        checkpoint=checkpoint or story.checkpoint,
+    )
+
+
 def widowed(story: Story, tape: Sequence[tuple[int, int]], at: float) -> Story:
     """End a run whose process died. The tape knows more than the last checkpoint."""
     known = story.checkpoint
@@ -136,7 +162,7 @@ def worth_keeping(known: Checkpoint | None, new: Checkpoint) -> bool:
 
 def to_json(key: str, story: Story) -> dict[str, Any]:
     """Write the story of a machine."""
-    checkpoint, end = story.checkpoint, story.end
+    checkpoint, end = story.checkpoint, story.end or story.foreseen
     return {
         "format": FORMAT,
         "key": key,
