@@ -21,6 +21,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 }
 STREAM = "stream"
 """Needs a board from outside the project, and gives a table of its own."""
+WIDTH = 140
+"""Columns where nobody looks: else tables are squeezed into 80."""
 
 
 async def _figures(name: str, folder: Path) -> Table:
@@ -49,6 +51,8 @@ def main() -> None:
     """Print a table of figures per benchmark."""
     options = _options()
     console = Console()
+    if not console.is_terminal:
+        console.width = WIDTH
     for name in options.names:
         if name == STREAM and options.board is None:
             console.print("stream: left out, it needs --board PATH/fastmarlin.c")

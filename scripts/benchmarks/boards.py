@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 import re
+import signal
 import subprocess
 
 _VALUE = re.compile(r"(\w+)=([\d.]+)")
@@ -43,10 +44,16 @@ class CBoard:
     _process: Process
 
     async def summary(self) -> Summary:
-        """Read what the board says once its host has closed the port."""
+        """Read what the board says once its host has closed the port.
+
+        Now and then it does not notice that: then it is asked.
+        """
         assert self._process.stderr is not None
+        reading = asyncio.ensure_future(self._process.stderr.readline())
+        if not (await asyncio.wait([reading], timeout=2))[0]:
+            self._process.send_signal(signal.SIGUSR1)
         async with asyncio.timeout(10):
-            text = (await self._process.stderr.readline()).decode("ascii")
+            text = (await reading).decode("ascii")
         values = {key: float(value) for key, value in _VALUE.findall(text)}
         return Summary(
             values["lines_per_s"],
