@@ -311,12 +311,15 @@ async def test_imports_nothing_after_its_start(start: Start, tmp_path: Path) -> 
     assert "printfarm.gcode" not in before
     first = await process.peer()
     await machine.add(first)
-    await machine.start(first, COIN)
+    lines = COIN.read_text().splitlines(keepends=True)
+    file = tmp_path / "a.gcode"
+    file.write_text("".join([*lines[:1000], "M25\n", *lines[1000:]]))
+    await machine.start(first, file)
+    await first.event("paused")
     await first.close()
     second = await process.peer()
     await machine.add(second)
     await second.ask("pause", "a")
-    await second.event("paused")
     await second.ask("command", "a", line="M114")
     await second.ask("set_gcode_log", "a", on=True)
     await second.ask("resume", "a")
