@@ -55,6 +55,14 @@ class Temperature:
     target: float | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What a machine asks of a person, and the answers that it takes, in their order."""
+
+    text: str
+    choices: tuple[str, ...]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Snapshot:
     """One look at a machine. Replaced as a whole, never changed.
@@ -82,6 +90,8 @@ class Snapshot:
     chamber: Temperature | None = None
     message: str | None = None
     """What the machine shows on its display or asks of a person."""
+    prompt: Prompt | None = None
+    """What it waits for an answer to; None again once it was given one."""
     error: str | None = None
     firmware: str | None = None
     model: str | None = None
@@ -187,6 +197,8 @@ class MachineEvent:
     result: Result | None = None
     reason: str | None = None
     text: str | None = None
+    choices: tuple[str, ...] = ()
+    """For `PROMPT`: the answers that the machine takes."""
     at: float | None = None
     """Unix time at which it happened, where it is told later than that."""
     checkpoint: Checkpoint | None = None
@@ -299,6 +311,13 @@ class Fabricator(ABC):
     @abstractmethod
     async def cancel(self) -> None:
         """End the running print; `ENDED` follows as an event."""
+
+    async def answer(self, choice: int) -> None:
+        """Answer the prompt of the snapshot; the first choice is 0.
+
+        `no_prompt` where none is open, `invalid_choice` where it has no such choice.
+        """
+        raise FabricatorError("not_supported")
 
     @abstractmethod
     async def command(self, line: str) -> tuple[str, ...]:

@@ -289,8 +289,12 @@ class Course:
             return
         if self._session.phase is Phase.PRINTING and head is not None:
             self._hold(None, by_head=True)
-        elif self._going_on and self._session.dialog.prompt is None:
-            self._link.urgent(b"M108", now)
+        elif self._going_on:
+            if self._session.dialog.prompt is None:
+                self._link.urgent(b"M108", now)
+            return
+        if head is not None:
+            self._session.wait_for_person(head)
 
     def heard_life(self) -> None:
         """The line in flight is being worked on: if it is the file's, we have begun."""
@@ -315,6 +319,7 @@ class Course:
     def _let_go(self) -> None:
         self._held = self._going_on = False
         self._held_by = None
+        self._session.dialog.settle()
         self._link.feeding = True
         self._session.phase = Phase.PRINTING
         self._session.events.append(RunResumed())
@@ -353,7 +358,10 @@ class Course:
         name = code(head.command) if head is not None else b""
         self._going_on = self._held or name in WAITS_FOR_PERSON
         self._held, self._held_by = False, None
-        if name in INTERRUPTIBLE:
+        dialog = self._session.dialog
+        if self._going_on and dialog.question is not None:
+            self._link.urgent(dialog.go_on(), now)
+        elif name in INTERRUPTIBLE:
             self._link.urgent(b"M108", now)
 
     def _abandon(self, ending: RunEnded, _now: float) -> None:
@@ -457,6 +465,7 @@ class Course:
         self._held = self._going_on = self._returning = False
         self._held_by = None
         self._session.abandon_script()
+        self._session.dialog.settle()
         self._session.phase = Phase.READY
         self._session.events.append(ending)
 

@@ -148,7 +148,9 @@ class MarlinFabricator(Fabricator):
         if self._stream is not None and engine.hungry:
             self._stream.read(self._supply)
         state = self._connection.state
-        if state is not self.snapshot.state or now - self._reported >= REPORT_INTERVAL:
+        asked = view.prompt(engine.dialog.question)
+        turned = state is not self.snapshot.state or asked != self.snapshot.prompt
+        if turned or now - self._reported >= REPORT_INTERVAL:
             self._refresh(state=state)
         creeping = engine.running or self._behind()
         return now + REPORT_INTERVAL if creeping else None
@@ -164,7 +166,7 @@ class MarlinFabricator(Fabricator):
         engine, stream = self._engine, self._stream
         firmware = engine.firmware
         running = stream is not None and engine.running
-        prompt = engine.dialog.prompt
+        shown = engine.dialog.question or engine.dialog.prompt
         self._reported = monotonic()
         self._salvage.look()
         self._report(
@@ -179,7 +181,8 @@ class MarlinFabricator(Fabricator):
                 nozzles=view.nozzles(engine.readings),
                 bed=view.heater(engine.readings, "B"),
                 chamber=view.heater(engine.readings, "C"),
-                message=prompt.text if prompt else engine.message,
+                message=shown.text if shown else engine.message,
+                prompt=view.prompt(engine.dialog.question),
                 error=engine.fault,
                 resends=engine.resends if running else None,
                 firmware=firmware.name if firmware else self.snapshot.firmware,
@@ -194,6 +197,7 @@ class MarlinFabricator(Fabricator):
         result: Result | None = None,
         reason: str | None = None,
         text: str | None = None,
+        choices: tuple[str, ...] = (),
         checkpoint: Checkpoint | None = None,
     ) -> MachineEvent:
         """Hand out an event, after the snapshot that goes with it."""
@@ -205,6 +209,7 @@ class MarlinFabricator(Fabricator):
             result=result,
             reason=reason,
             text=text,
+            choices=choices,
             checkpoint=checkpoint,
         )
         self._announce(event)
@@ -226,8 +231,8 @@ class MarlinFabricator(Fabricator):
                 self._over(event)
             case Reply():
                 self._replied(event)
-            case Prompt(text) if text is not None:
-                self._tell(MachineEventType.PROMPT, text=text)
+            case Prompt(text, buttons) if event is self._engine.dialog.question:
+                self._tell(MachineEventType.PROMPT, text=text, choices=buttons)
             case Runout(text):
                 self._tell(MachineEventType.FILAMENT_RUNOUT, text=text)
             case Fault(reason, text):
@@ -347,6 +352,19 @@ class MarlinFabricator(Fabricator):
         if self._ended is not None and self._ended.run == run:
             return self._ended
         return await super().outcome(run)
+
+    # What it asks of a person
+
+    @override
+    async def answer(self, choice: int) -> None:
+        """Press a button of the dialogue that is open, ahead of all that waits."""
+        question = self._engine.dialog.question
+        if question is None or not self._connection.open:
+            raise FabricatorError("no_prompt")
+        if not 0 <= choice < len(question.buttons):
+            raise FabricatorError("invalid_choice")
+        self._connection.do(lambda now: self._engine.answer(choice, now))
+        self._refresh(state=self._connection.state)
 
     # What outlives a print that is cut off
 

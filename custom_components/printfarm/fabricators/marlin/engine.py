@@ -32,7 +32,7 @@ from .answers import (
     parse,
 )
 from .checkpoint import Heard
-from .commands import INTERRUPTIBLE, LONG, URGENT, code, same
+from .commands import INTERRUPTIBLE, LONG, URGENT, WAITS_FOR_PERSON, code, same
 from .complaint import Complaint
 from .course import PREPARED
 from .events import Ending, Event, Fault, Reply, RunEnded, Silent
@@ -165,6 +165,7 @@ class Engine(Glance):
             self._course.end(RunEnded(Ending.FAILED, reason))
         self._session.phase = Phase.CLOSED
         self._complaint = None
+        self.dialog.settle()
         self._link.reset(0.0)
 
     # What can be done with a board
@@ -197,6 +198,11 @@ class Engine(Glance):
     def resume(self, now: float) -> bytes:
         """Go back to where the print was left, or answer the dialogue that holds it."""
         self._course.resume(now)
+        return self.upkeep(now)
+
+    def answer(self, choice: int, now: float) -> bytes:
+        """Answer what a person is asked; only while there is such a choice."""
+        self._link.urgent(self.dialog.answer(choice), now)
         return self.upkeep(now)
 
     def cancel(self, now: float) -> bytes:
@@ -274,8 +280,10 @@ class Engine(Glance):
                 self._unknown(answer)
             case FirmwareReport() | CapabilityReport() | AreaReport():
                 session.describe(answer)
-            case Text(text) if self._complaint is not None:
-                self._complaint.complete(text)
+            case Text(text):
+                self.dialog.overhear(text, link.head)
+                if self._complaint is not None:
+                    self._complaint.complete(text)
 
     def _ok(self, answer: Ok, now: float) -> None:
         if answer.temperatures is not None:
@@ -324,6 +332,8 @@ class Engine(Glance):
                 return
 
     def _reply(self, request: Auxiliary) -> None:
+        if code(request.command) in WAITS_FOR_PERSON:
+            self.dialog.settle()
         if request.token is not None:
             self._session.events.append(Reply(request.token, tuple(request.lines)))
         if self.phase is Phase.HALTED and code(request.command) == b"M999":
@@ -422,6 +432,7 @@ class Engine(Glance):
         self._course.lookout.started_anew()
         self._link.reset(now)
         self._cool()
+        self.dialog.settle()
         self._session.phase = Phase.HALTED
         self._session.events.append(Fault(reason, self.fault))
 

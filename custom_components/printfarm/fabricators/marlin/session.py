@@ -22,6 +22,7 @@ from .answers import (
 from .dialog import Dialog
 from .events import Event, Firmware, Notification, Reply, Temperatures
 from .link import Link
+from .wire import Line
 
 
 class Phase(Enum):
@@ -177,6 +178,11 @@ class Session:
             self.events.append(event)
             if isinstance(event, Notification):
                 self.message = event.text
+
+    def wait_for_person(self, line: Line) -> None:
+        """A line waits for somebody; boards without prompts ask in plain words."""
+        if (question := self.dialog.wait(line)) is not None:
+            self.events.append(question)
 
     @property
     def nozzle(self) -> float | None:

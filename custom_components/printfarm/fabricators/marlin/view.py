@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 
-from ..interface import Capabilities, MachineState, Temperature
+from ..interface import Capabilities, MachineState, Prompt, Temperature
 from .answers import Reading
 from .engine import Engine
-from .events import Firmware
+from .events import Firmware, Prompt as Question
 from .session import Phase
 
 _STATES = {
@@ -50,6 +50,13 @@ def nozzles(readings: Mapping[str, Reading]) -> tuple[Temperature, ...]:
 def heater(readings: Mapping[str, Reading], name: str) -> Temperature | None:
     """One heater by the firmware's letter; None if the machine has none."""
     return _temperature(readings[name]) if name in readings else None
+
+
+def prompt(question: Question | None) -> Prompt | None:
+    """What a person is asked, if anything."""
+    if question is None:
+        return None
+    return Prompt(question.text or "", question.buttons)
 
 
 def capabilities(

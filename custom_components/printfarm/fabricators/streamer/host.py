@@ -224,6 +224,12 @@ class Host:
         await self.machine(key).driver.cancel()
         return Answer()
 
+    async def _answer(self, key: str, args: Mapping[str, Any]) -> Answer:
+        if type(choice := args["choice"]) is not int:
+            raise TypeError("choice")
+        await self.machine(key).driver.answer(choice)
+        return Answer()
+
     async def _command(self, key: str, args: Mapping[str, Any]) -> Answer:
         lines = await self.machine(key).driver.command(str(args["line"]))
         return Answer({"lines": list(lines)})
@@ -299,6 +305,7 @@ _OF_A_MACHINE: Mapping[str, _Operation] = {
         "pause",
         "resume",
         "cancel",
+        "answer",
         "command",
         "set_target",
         "outcome",

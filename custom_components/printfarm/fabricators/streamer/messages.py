@@ -30,6 +30,7 @@ from ..interface import (
     MachineEvent,
     MachineEventType,
     MachineState,
+    Prompt,
     Result,
     Resume,
     Snapshot,
@@ -78,17 +79,23 @@ def _temperature(data: Mapping[str, Any] | None) -> Temperature | None:
     return None if data is None else Temperature(**_known(Temperature, data))
 
 
+def _prompt(data: Mapping[str, Any]) -> Prompt:
+    return Prompt(data["text"], tuple(data["choices"]))
+
+
 def snapshot_from_json(data: Mapping[str, Any]) -> Snapshot:
     """Read a snapshot. Raises `ValueError` or `TypeError` where it is none."""
     fields = _known(Snapshot, data)
     fields["state"] = MachineState(fields["state"])
     nozzles = (_temperature(one) for one in fields.pop("nozzles", ()))
+    prompt = fields.get("prompt")
     return Snapshot(
         **fields
         | {
             "nozzles": tuple(one for one in nozzles if one is not None),
             "bed": _temperature(fields.get("bed")),
             "chamber": _temperature(fields.get("chamber")),
+            "prompt": None if prompt is None else _prompt(prompt),
         }
     )
 
@@ -142,6 +149,7 @@ def event_from_json(data: Mapping[str, Any]) -> MachineEvent:
         | {
             "type": MachineEventType(fields["type"]),
             "result": None if result is None else Result(result),
+            "choices": tuple(fields.get("choices", ())),
             "checkpoint": (
                 None if checkpoint is None else checkpoint_from_json(checkpoint)
             ),

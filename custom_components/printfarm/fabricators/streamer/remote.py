@@ -264,6 +264,16 @@ class RemoteFabricator(Fabricator):
         await self._ask("cancel")
 
     @override
+    async def answer(self, choice: int) -> None:
+        """Pass it on, unless the process is too old to know what is meant."""
+        try:
+            await self._ask("answer", choice=choice)
+        except FabricatorError as error:
+            if error.key != "unknown_op":
+                raise
+            raise FabricatorError("not_supported") from error
+
+    @override
     async def outcome(self, run: int) -> MachineEvent | None:
         """Look it up in the story that the process has kept."""
         end = (await self._ask("outcome", run=run))["end"]
