@@ -13,7 +13,7 @@ import pytest
 
 from custom_components.printfarm.fabricators.streamer import child, program
 from custom_components.printfarm.fabricators.streamer.linger import Linger
-from custom_components.printfarm.fabricators.streamer.lock import Lock
+from custom_components.printfarm.fabricators.streamer.lock import Lock, TakenError
 from custom_components.printfarm.fabricators.streamer.shelf import Shelf
 from tests.fabricators.streamer.peer import Peer
 from tests.fabricators.streamer.real import COIN, Process, Virtual
@@ -355,3 +355,23 @@ def test_a_nozzle_goes_first_where_the_system_lets_it(
     assert asked == [child.NICENESS]
     if allowed:
         assert autogroup.read_text("ascii") == str(child.NICENESS)
+
+
+async def test_writes_no_more_once_the_next_one_may_begin(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that is slow must not bring an old story back."""
+    written = []
+
+    class _Late(Shelf):
+        def close(self) -> None:
+            with pytest.raises(TakenError):
+                Lock(tmp_path / "lock")
+            super().close()
+            written.append(True)
+
+    monkeypatch.setattr(child, "Shelf", _Late)
+    process = child.Child(tmp_path, "virtual", "0.3.0", 60, Lock(tmp_path / "lock"))
+    await process.leave()
+    assert written
+    Lock(tmp_path / "lock").release()

@@ -113,10 +113,11 @@ class Child:
         self._server.stop_listening()
         await self._host.close(unattended=not self._replaced)
         self._about.unlink(missing_ok=True)
-        # Whoever waits for our end may start the next one as soon as we hang up.
+        # What we still write must not land on top of what the next one has written.
+        self._shelf.close()
+        # Whoever waits for our end may start that one as soon as we hang up.
         self._lock.release()
         await self._server.close()
-        self._shelf.close()
 
     def _tidy(self) -> None:
         """Remove the socket of a process that was killed."""
