@@ -178,15 +178,18 @@ async def test_what_was_chosen_to_stay_warm_stays_warm(
     assert driver.said == [(heater, 0) for heater in off]
 
 
+@pytest.mark.parametrize(
+    "failure", [FabricatorError("not_connected"), RuntimeError("broken")]
+)
 async def test_a_board_that_cannot_be_cooled_holds_nobody_up(
-    hosted: Hosted, monkeypatch: pytest.MonkeyPatch
+    hosted: Hosted, monkeypatch: pytest.MonkeyPatch, failure: Exception
 ) -> None:
-    """It may be off by now."""
+    """It may be off by now, or its driver at fault."""
     driver = hosted.driver()
     await _leave_hot(hosted)
 
     async def refuse(*_: object) -> None:
-        raise FabricatorError("not_connected")
+        raise failure
 
     monkeypatch.setattr(driver, "set_target", refuse)
     await hosted.close(unattended=True)

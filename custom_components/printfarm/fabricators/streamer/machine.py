@@ -336,11 +336,16 @@ class Machine:
         chosen = standby(str(self.config.options.get("standby")))
         cut_off = self.keeper.story.lost is not None
         warm = cut_off and chosen is not Standby.OFF
-        with suppress(FabricatorError, TimeoutError):
+        try:
             async with asyncio.timeout(COOL_WITHIN):
                 for heater in _hot(self.driver.snapshot, warm=warm):
                     _LOGGER.warning("%s: %s was left hot", self.config.name, heater)
                     await self.driver.set_target(heater, 0)
+        except (FabricatorError, TimeoutError) as error:
+            _LOGGER.warning("%s: does not cool: %r", self.config.name, error)
+        except Exception:
+            # One driver's fault must not keep the prints of others from being parked.
+            _LOGGER.exception("%s: cannot be cooled", self.config.name)
 
     async def _let_go(self) -> None:
         try:
