@@ -2,7 +2,12 @@
 
 import pytest
 
-from custom_components.printfarm.fabricators.interface import Result, StartOutcome
+from custom_components.printfarm.fabricators.interface import (
+    FabricatorError,
+    Result,
+    StartOutcome,
+    Temperature,
+)
 from custom_components.printfarm.farm.errors import ConflictError
 from custom_components.printfarm.farm.model import JobStatus, Rating
 from custom_components.printfarm.farm.view import Command
@@ -168,3 +173,36 @@ async def test_an_external_print_on_top_of_a_finished_one(
     await rig.restart()
     await rig.farm.release("a", Rating.BAD)
     assert (await rig.stored(job_id)).rating is None
+
+
+async def test_nothing_stays_warm_for_a_print_that_is_given_up(
+    rig: Rig, machine: FakeFabricator
+) -> None:
+    """What waited warm for somebody to go on cools as soon as nobody will."""
+    await _print(rig)
+    machine.cut_off(1)
+    await rig.quiet()
+    machine.show(
+        nozzles=(Temperature(actual=150.0, target=150.0),),
+        bed=Temperature(actual=60.0, target=60.0),
+    )
+    await rig.farm.release("a", Rating.BAD)
+    told = [item[1:] for item in machine.log if item[0] == "set_target"]
+    assert told == [("nozzle", 0), ("bed", 0)]
+
+
+async def test_a_machine_that_cannot_be_cooled_is_released_all_the_same(
+    rig: Rig, machine: FakeFabricator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be away, or hang."""
+    await _print(rig)
+    machine.cut_off(1)
+    await rig.quiet()
+    machine.show(bed=Temperature(actual=60.0, target=60.0))
+
+    async def refuse(heater: str, celsius: float) -> None:
+        raise FabricatorError("not_connected")
+
+    monkeypatch.setattr(machine, "set_target", refuse)
+    view = await rig.farm.release("a", Rating.BAD)
+    assert view.bed_clear

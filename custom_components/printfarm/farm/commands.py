@@ -1,10 +1,12 @@
 """What a person tells a machine. Each command is checked here, once, for all edges."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 
-from ..fabricators.interface import MachineState
+from ..fabricators import heaters
+from ..fabricators.interface import FabricatorError, MachineState
 from . import events
 from .bay import UNDER_WAY, Bay
 from .ends import Ends
@@ -12,7 +14,11 @@ from .errors import ConflictError, InvalidError, StorageError
 from .ledger import Ledger
 from .model import ENDED, RUNNING, Job, JobStatus, Rating
 from .progress import Progress
+from .salvage import offered
 from .teller import Teller
+
+COOL_WITHIN = 2.0
+"""Seconds that a machine gets to turn its heaters off; it may be one that hangs."""
 
 
 class Commands:
@@ -81,6 +87,8 @@ class Commands:
                 or (bay.record.bed_clear and bay.record.halted is None)
             ):
                 raise ConflictError("nothing_to_release", name=bay.config.name)
+            if offered(bay) is not None:
+                await self._cool(bay)
             record = replace(bay.record, bed_clear=True, halted=None)
             rated = None if bay.record.bed_clear else await self._last(bay)
             jobs = [] if rated is None else [replace(rated, rating=rating)]
@@ -93,6 +101,13 @@ class Commands:
                 events=[] if bay.record.bed_clear else [told],
             )
             self._forget_print(bay)
+
+    async def _cool(self, bay: Bay) -> None:
+        """Nobody goes on with a print for which something was kept warm."""
+        with suppress(FabricatorError, TimeoutError):
+            async with asyncio.timeout(COOL_WITHIN):
+                for heater in heaters.targets(bay.snapshot):
+                    await bay.driver.set_target(heater, 0)
 
     async def _last(self, bay: Bay) -> Job | None:
         """Give the job whose part lies on the bed, as the store has it now.

@@ -9,6 +9,7 @@ from pathlib import Path
 from time import time
 from typing import Any, Protocol
 
+from .. import heaters
 from ..interface import (
     Capabilities,
     Checkpoint,
@@ -377,12 +378,8 @@ class Machine:
 
 def _hot(snapshot: Snapshot, *, warm: bool) -> list[str]:
     """Name the heaters that must not stay as they are; a nozzle never stays hot."""
-    nozzles = {
-        f"nozzle{number or ''}": nozzle.target or 0.0
-        for number, nozzle in enumerate(snapshot.nozzles)
-    }
-    hot = [name for name, target in nozzles.items() if target > (WARM if warm else 0)]
-    others = {"bed": snapshot.bed, "chamber": snapshot.chamber}
-    if warm:
-        return hot
-    return hot + [name for name, one in others.items() if one and one.target]
+    return [
+        name
+        for name, target in heaters.targets(snapshot).items()
+        if not warm or (name.startswith("nozzle") and target > WARM)
+    ]
