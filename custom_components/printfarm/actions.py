@@ -20,6 +20,7 @@ from .targets import has_target, targeted_fabricators
 from .translated import translated_errors
 
 ATTR_ANY = "any_fabricator"
+ATTR_CHOICE = "choice"
 ATTR_COMMANDS = "commands"
 ATTR_COPIES = "copies"
 ATTR_FILE = "file"
@@ -160,6 +161,12 @@ async def _tell(
         return _about(call, entry, await command(farm, key))
 
     return await _on_each(call, entry, deed)
+
+
+async def answer_prompt(call: ServiceCall, entry: FarmConfigEntry) -> ServiceResponse:
+    """Answer what a machine asks."""
+    choice: int | str = call.data[ATTR_CHOICE]
+    return await _tell(call, entry, lambda farm, key: farm.answer(key, choice))
 
 
 async def release(call: ServiceCall, entry: FarmConfigEntry) -> ServiceResponse:

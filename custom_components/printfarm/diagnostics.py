@@ -11,6 +11,8 @@ from homeassistant.helpers import device_registry as dr
 from .const import CONF_DB_URL, CONF_FOLDER
 from .coordinator import FarmConfigEntry
 from .devices import key_of_device
+from .farm.events import PrinterPrompt
+from .farm.model import StoredEvent
 from .farm.view import FabricatorView
 from .payloads import job_payload, queued_payload
 from .redaction import redacted
@@ -25,6 +27,7 @@ _PRIVATE = frozenset(
         CONF_PORT,
         "fabricator_name",
         "file_name",
+        "message",
         "serial_number",
     }
 )
@@ -40,8 +43,17 @@ def _fabricator(
         | {
             "job": None if view.job is None else job_payload(hass, entry, view.job),
             "file": None if view.file is None else view.file.id,
+            "prompt": None if view.prompt is None else {"choices": view.prompt.choices},
         },
     }
+
+
+def _told(event: StoredEvent) -> dict[str, Any]:
+    """Give an event; what a machine asks may be words of a file."""
+    told = asdict(event)
+    if event.type == PrinterPrompt.type:
+        told["data"].pop("text", None)
+    return told
 
 
 async def async_get_config_entry_diagnostics(
@@ -70,7 +82,7 @@ async def async_get_device_diagnostics(
     report = {
         "fabricator": _fabricator(hass, entry, view),
         "queue": [queued_payload(hass, entry, queued) for queued in farm.queue(key)],
-        "events": [asdict(event) for event in events],
+        "events": [_told(event) for event in events],
     }
     names = [view.file_name, None if view.job is None else view.job.name]
     return async_redact_data(report, _PRIVATE) | {

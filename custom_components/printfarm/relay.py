@@ -71,7 +71,8 @@ class EventRelay:
     def _payload(self, event: FarmEvent) -> dict[str, Any]:
         """Give all that is known of an event, with the device that it concerns."""
         told = {
-            item.name: value
+            # Templates, and what is restored, know lists only.
+            item.name: list(value) if isinstance(value, tuple) else value
             for item in fields(event)
             if (value := getattr(event, item.name)) is not None
         }

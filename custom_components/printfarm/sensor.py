@@ -39,6 +39,9 @@ from .farm.view import FabricatorView, FarmView
 
 PARALLEL_UPDATES = 0
 
+ATTR_CHOICES = "choices"
+ATTR_PROMPT = "prompt"
+
 type Value = StateType | datetime
 
 NOTHING = "nothing"
@@ -50,6 +53,7 @@ class FabricatorSensorDescription(FabricatorDescription, SensorEntityDescription
     """Describes a sensor of a fabricator."""
 
     value: Callable[[FabricatorView], Value]
+    attributes: Callable[[FabricatorView], Mapping[str, object]] | None = None
     from_machine: bool = False
     """Whether the machine itself measures it, so that nobody knows while it is off."""
 
@@ -59,6 +63,14 @@ class FarmSensorDescription(SensorEntityDescription):
     """Describes a sensor of the farm."""
 
     value: Callable[[FarmView], Value]
+
+
+def _asked(view: FabricatorView) -> Mapping[str, object]:
+    """Give what the machine asks of a person, and the answers that it takes."""
+    prompt = view.prompt
+    if prompt is None:
+        return {ATTR_PROMPT: None, ATTR_CHOICES: []}
+    return {ATTR_PROMPT: prompt.text, ATTR_CHOICES: list(prompt.choices)}
 
 
 def _temperature(
@@ -158,6 +170,7 @@ FABRICATOR_SENSORS = (
         device_class=SensorDeviceClass.ENUM,
         options=[str(status) for status in FabricatorStatus],
         value=lambda view: view.status,
+        attributes=_asked,
     ),
     FabricatorSensorDescription(
         key="progress",
@@ -322,6 +335,13 @@ class FabricatorSensor(FabricatorEntity, SensorEntity):
     def native_value(self) -> Value:
         """Give the value as it is known now."""
         return self.entity_description.value(self.view)
+
+    @property
+    @override
+    def extra_state_attributes(self) -> Mapping[str, object] | None:
+        """Give what belongs to the value."""
+        attributes = self.entity_description.attributes
+        return None if attributes is None else attributes(self.view)
 
 
 class FarmSensor(FarmEntity, SensorEntity):

@@ -19,6 +19,7 @@ import probatio
 from . import actions
 from .actions import (
     ATTR_ANY,
+    ATTR_CHOICE,
     ATTR_COMMANDS,
     ATTR_COPIES,
     ATTR_FILE,
@@ -66,6 +67,13 @@ ACTIONS = {
     "pause": Action(cv.TARGET_FIELDS, actions.pause),
     "resume": Action(cv.TARGET_FIELDS, actions.resume),
     "cancel": Action(cv.TARGET_FIELDS, actions.cancel),
+    "answer_prompt": Action(
+        {
+            **cv.TARGET_FIELDS,
+            probatio.Required(ATTR_CHOICE): probatio.Any(COUNT, cv.string),
+        },
+        actions.answer_prompt,
+    ),
     "release": Action(
         {
             **cv.TARGET_FIELDS,

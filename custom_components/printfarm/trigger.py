@@ -24,6 +24,7 @@ from .farm.events import (
     BedClearRequired,
     FarmEvent,
     PrintComplete,
+    PrinterPrompt,
     PrintFailed,
     PrintStarted,
     QueueEmpty,
@@ -112,6 +113,12 @@ class BedNeedsClearingTrigger(FabricatorTrigger):
     event = BedClearRequired
 
 
+class PromptOpenedTrigger(FabricatorTrigger):
+    """Fires when a machine asks something and waits for an answer."""
+
+    event = PrinterPrompt
+
+
 class QueueEmptiedTrigger(FarmTrigger):
     """Fires when the last job is over and none is waiting."""
 
@@ -123,6 +130,7 @@ TRIGGERS: dict[str, type[Trigger]] = {
     "print_failed": PrintFailedTrigger,
     "print_started": PrintStartedTrigger,
     "bed_needs_clearing": BedNeedsClearingTrigger,
+    "prompt_opened": PromptOpenedTrigger,
     "queue_emptied": QueueEmptiedTrigger,
 }
 

@@ -12,6 +12,7 @@ from ..fabricators.interface import (
     FabricatorConfig,
     MachineEvent,
     MachineState,
+    Prompt,
     Snapshot,
 )
 from .ledger import Ledger
@@ -118,6 +119,11 @@ class Bay:
     def heard(self) -> bool:
         """Whether the machine says what it does, or whoever speaks for it does."""
         return self.connected and self.snapshot.state is not MachineState.UNKNOWN
+
+    @property
+    def prompt(self) -> Prompt | None:
+        """What the machine asks of a person now."""
+        return self.snapshot.prompt if self.heard else None
 
     @property
     def foreign(self) -> bool:

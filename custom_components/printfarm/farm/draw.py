@@ -185,6 +185,7 @@ def fabricator_view(bay: Bay, now: datetime, wall: float) -> FabricatorView:
         recoverable=recoverable(bay, wall, storage_ok=bay.ledger.trusted),
         problem=snapshot.error or _unknown(held) or record.halted,
         message=snapshot.message,
+        prompt=bay.prompt,
         job=job,
         file=file,
         file_name=job.name if job is not None else snapshot.file_name,
@@ -264,6 +265,7 @@ def farm_view(views: Iterable[FabricatorView], queued: int, now: datetime) -> Fa
             view.status in _ATTENTION
             or view.halted is not None
             or view.status is FabricatorStatus.PAUSED
+            or view.prompt is not None
             for view in drawn
         ),
         next_free=min(

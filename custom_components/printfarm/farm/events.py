@@ -100,6 +100,14 @@ class PrinterError(FarmEvent):
     type = "printer_error"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PrinterPrompt(FarmEvent):
+    """A machine asks something (`text`) and waits for one of the answers."""
+
+    type = "printer_prompt"
+    choices: tuple[str, ...] = ()
+
+
 class JobAdded(FarmEvent):
     """A job entered the queue."""
 
@@ -169,6 +177,7 @@ EVENT_TYPES: dict[str, type[FarmEvent]] = {
         PrinterOffline,
         PrinterOnline,
         PrinterError,
+        PrinterPrompt,
         JobAdded,
         JobAssigned,
         JobWaiting,

@@ -15,7 +15,7 @@ from typing import Self
 
 from ..fabricators import registry
 from ..fabricators.interface import FabricatorConfig
-from . import draw
+from . import draw, prompts
 from .bay import Bay, Edge, MakeFabricator
 from .commands import Commands
 from .dispatch import Dispatcher
@@ -366,6 +366,13 @@ class Farm:
     async def resume(self, key: str) -> Job | None:
         """Go on with a paused print."""
         return await whole(self._commands.resume(self._fleet.find(key)))
+
+    async def answer(self, key: str, choice: int | str) -> Job | None:
+        """Answer what the machine asks.
+
+        `choice` is its text, in any case, or its place (0 is first). Raises `ConflictError` where nothing is asked, or has no such choice.
+        """
+        return await whole(prompts.answer(self._fleet.find(key), choice))
 
     async def cancel(self, key: str) -> Job | None:
         """End the print, or the start that is under way."""

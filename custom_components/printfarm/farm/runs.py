@@ -13,6 +13,7 @@ from ..fabricators.interface import (
     MachineEvent,
     MachineEventType,
     MachineState,
+    Prompt,
     Result,
 )
 from . import events
@@ -192,10 +193,19 @@ class Runs:
         await self._tell(bay, events.PrinterError, event)
 
     async def _on_prompt(self, bay: Bay, event: MachineEvent) -> None:
-        """A prompt is shown as the fabricator's message; it changes no job."""
+        """Tell what a person is asked; it changes no job.
+
+        What was answered while nobody listened is no question any more.
+        """
+        if bay.prompt == Prompt(event.text or "", event.choices):
+            await self._tell(bay, events.PrinterPrompt, event, choices=event.choices)
 
     async def _tell(
-        self, bay: Bay, kind: type[events.FarmEvent], event: MachineEvent | None = None
+        self,
+        bay: Bay,
+        kind: type[events.FarmEvent],
+        event: MachineEvent | None = None,
+        **extra: object,
     ) -> None:
         await self._ledger.commit_fact(
             events=[
@@ -205,6 +215,7 @@ class Runs:
                     job=bay.held,
                     reason=event.reason if event else None,
                     text=event.text if event else None,
+                    **extra,
                 )
             ]
         )

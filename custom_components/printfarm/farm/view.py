@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from ..fabricators.interface import Capabilities, Temperature
+from ..fabricators.interface import Capabilities, Prompt, Temperature
 from .model import RUNNING, FabricatorStatus, Job, JobStatus, StoredFile, WaitingReason
 
 
@@ -70,6 +70,8 @@ class FabricatorView:
     """It held a job before a restart and has not yet said what became of it."""
     problem: str | None
     message: str | None
+    prompt: Prompt | None
+    """What the machine asks of a person, with the answers that it takes."""
     gcode_log: bool
     """Whether every line to and from it is to be written down."""
     offer: Offer | None

@@ -147,7 +147,11 @@ def events_from_rows(rows: Sequence[EventRow]) -> tuple[FarmEvent, ...]:
 def _event_from_row(row: EventRow) -> FarmEvent:
     kind = EVENT_TYPES[row.type]
     names = {item.name for item in fields(kind)}
-    values = {key: value for key, value in row.data.items() if key in names}
+    values: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value
+        for key, value in row.data.items()
+        if key in names
+    }
     return kind(
         **values
         | {

@@ -294,7 +294,7 @@ class Course:
                 self._link.urgent(b"M108", now)
             return
         if head is not None:
-            self._session.wait_for_person(head)
+            self._session.wait_for_person(head, held=self._held)
 
     def heard_life(self) -> None:
         """The line in flight is being worked on: if it is the file's, we have begun."""

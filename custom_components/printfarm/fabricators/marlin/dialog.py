@@ -1,6 +1,7 @@
 """Dialogues on the machine: what they ask, and how they are answered."""
 
 from .answers import Action
+from .commands import WAITS_FOR_PERSON, code
 from .events import Notification, Prompt, Runout
 from .wire import Line
 
@@ -9,6 +10,8 @@ DISMISS = ("dismiss",)
 """Buttons of a dialogue that only tells something."""
 PLAIN = ("Continue",)
 """All that can be said to a board that waits for M108."""
+PAUSED = "Paused"
+"""What a board asks that waits without a word, in the middle of a move."""
 RUNOUT_WORDS = ("filament_runout", "out_of_filament", "filamentrunout", "runout")
 
 
@@ -64,9 +67,11 @@ class Dialog:
         """A line waits for a person. Gives what it asks, if that was not known yet."""
         if self.prompt is not None and self.prompt.buttons:
             return None
-        text = line.command.decode("ascii", "replace")
+        text = PAUSED
         if self._said is not None and self._said[0] is line:
             text = self._said[1]
+        elif code(line.command) in WAITS_FOR_PERSON:
+            text = line.command.decode("ascii", "replace")
         known = self._waited
         if known is not None and known[0] is line and known[1] == text:
             return None

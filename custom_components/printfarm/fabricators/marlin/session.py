@@ -19,6 +19,7 @@ from .answers import (
     TemperatureReport,
     Wait,
 )
+from .commands import WAITS_FOR_PERSON, code
 from .dialog import Dialog
 from .events import Event, Firmware, Notification, Reply, Temperatures
 from .link import Link
@@ -179,10 +180,15 @@ class Session:
             if isinstance(event, Notification):
                 self.message = event.text
 
-    def wait_for_person(self, line: Line) -> None:
-        """A line waits for somebody; boards without prompts ask in plain words."""
-        if (question := self.dialog.wait(line)) is not None:
-            self.events.append(question)
+    def wait_for_person(self, line: Line, *, held: bool) -> None:
+        """A line waits for somebody; boards without prompts ask in plain words.
+
+        What else waits, and does not hold the print, is the rest of something older.
+        """
+        if held or code(line.command) in WAITS_FOR_PERSON:
+            question = self.dialog.wait(line)
+            if question is not None:
+                self.events.append(question)
 
     @property
     def nozzle(self) -> float | None:
