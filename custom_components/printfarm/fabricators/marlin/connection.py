@@ -25,6 +25,11 @@ HANG_UP_AFTER = 30.0
 SILENCE_LIMIT = 900.0
 """Seconds without a word, whatever is going on, before such a connection counts as
 dead. Boards that wait for a person speak every few seconds, few keep quiet."""
+HELD_UP = 5.0
+"""Seconds by which we are late only where the whole process did not run: one in a
+container that was halted. That silence was ours, not the board's."""
+CATCH_UP = 0.1
+"""Seconds in which to read what came meanwhile."""
 
 
 class Connection:
@@ -215,6 +220,12 @@ class Connection:
         self._timer = loop.call_later(max(0.0, due - now), self._on_time)
 
     def _on_time(self) -> None:
+        """Let time pass; where we ourselves were held up, what was said comes first."""
+        now = monotonic()
+        if now - self._timer_due > HELD_UP:
+            self._timer_due = now
+            self._timer = asyncio.get_running_loop().call_later(CATCH_UP, self._on_time)
+            return
         self._timer = None
         self.do(self.engine.tick)
 
