@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from time import monotonic
+from typing import override
 
 import pytest
 
@@ -14,13 +15,16 @@ from custom_components.printfarm.fabricators.marlin.engine import Engine
 class Deaf(asyncio.Transport):
     """Takes what it is given."""
 
+    @override
     def write(self, data: object) -> None:
         """Send it nowhere."""
 
+    @override
     def is_closing(self) -> bool:
         """Never."""
         return False
 
+    @override
     def close(self) -> None:
         """Go."""
 
@@ -40,6 +44,9 @@ async def waiting() -> AsyncIterator[Connection]:
     )
     made._transport = Deaf()
     made.do(engine.open)
+    # A test says itself when it is due.
+    assert made._timer is not None
+    made._timer.cancel()
     yield made
     made._disconnect("stopped", "closed")
 
