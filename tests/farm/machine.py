@@ -14,6 +14,7 @@ from custom_components.printfarm.fabricators.interface import (
     MachineEvent,
     MachineEventType,
     MachineState,
+    Prompt,
     Result,
     SnapshotListener,
     StartOutcome,
@@ -77,6 +78,7 @@ class FakeFabricator(Fabricator):
         self.asking = Gate()
         self.transfer_answer: Answer[None] = None
         self.start_answer: Answer[StartOutcome] = StartOutcome.STARTED
+        self.answer_answer: Answer[None] = None
         self.command_answer: Answer[tuple[str, ...]] = ("ok",)
         self.outcomes: dict[int, Answer[Result | MachineEvent | None]] = {}
         self.run_answer: Answer[None] = None
@@ -141,6 +143,11 @@ class FakeFabricator(Fabricator):
     @override
     async def cancel(self) -> None:
         self.log.append(("cancel",))
+
+    @override
+    async def answer(self, choice: int) -> None:
+        self.log.append(("answer", choice))
+        _say(self.answer_answer)
 
     @override
     async def command(self, line: str) -> tuple[str, ...]:
@@ -275,6 +282,19 @@ class FakeFabricator(Fabricator):
         """Lose what it prints at this byte of the file."""
         checkpoint = Checkpoint(position=position, at=at, data={"z": 0.4})
         return self.end(Result.FAILED, reason, checkpoint=checkpoint)
+
+    def ask(self, text: str, *choices: str, tell: bool = True) -> None:
+        """Ask a person something."""
+        self.show(prompt=Prompt(text, choices))
+        if tell:
+            self._announce(
+                MachineEvent(
+                    type=MachineEventType.PROMPT,
+                    run=self.snapshot.run,
+                    text=text,
+                    choices=choices,
+                )
+            )
 
     def paused(self, reason: str | None = None) -> None:
         """Stand still in the middle of a print."""

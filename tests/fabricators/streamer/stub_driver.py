@@ -103,6 +103,10 @@ class StubDriver(Fabricator):
         self.said.append("cancel")
 
     @override
+    async def answer(self, choice: int) -> None:
+        self.said.append(f"answer {choice}")
+
+    @override
     async def command(self, line: str) -> tuple[str, ...]:
         if line == "M999":
             raise FabricatorError("not_connected", "off")

@@ -119,10 +119,11 @@ async def test_passes_on_what_a_machine_is_told(hosted: Hosted) -> None:
     assert await hosted.ask("pause", "a") is None
     assert await hosted.ask("resume", "a") is None
     assert await hosted.ask("cancel", "a") is None
+    assert await hosted.ask("answer", "a", choice=1) is None
     assert await hosted.ask("command", "a", line="M114") == {"lines": ["ok", "M114"]}
     assert await hosted.ask("set_target", "a", heater="bed", celsius=60) is None
     assert await hosted.ask("set_gcode_log", "a", on=True) is None
-    said = ["pause", "resume", "cancel", "M114", ("bed", 60.0), True]
+    said = ["pause", "resume", "cancel", "answer 1", "M114", ("bed", 60.0), True]
     assert hosted.driver().said == said
     assert await hosted.ask("wire", "a") == {"lines": ["> G28", "< ok"]}
     located = await hosted.ask(

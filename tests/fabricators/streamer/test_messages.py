@@ -16,6 +16,7 @@ from custom_components.printfarm.fabricators.interface import (
     MachineEvent,
     MachineEventType,
     MachineState,
+    Prompt,
     Result,
     Resume,
     Snapshot,
@@ -80,6 +81,7 @@ _snapshots = st.builds(
     bed=st.none() | _temperatures,
     chamber=st.none() | _temperatures,
     message=st.none() | _texts,
+    prompt=st.none() | st.builds(Prompt, _texts, _lines),
     error=st.none() | _texts,
     firmware=st.none() | _texts,
     model=st.none() | _texts,
@@ -105,6 +107,7 @@ _events = st.builds(
     result=st.none() | st.sampled_from(Result),
     reason=st.none() | _texts,
     text=st.none() | _texts,
+    choices=_lines,
     at=st.none() | _floats,
     checkpoint=st.none() | _checkpoints,
 )

@@ -283,6 +283,7 @@ CALLS: list[tuple[Call, str, dict[str, Any], Any, Any]] = [
     (lambda one: one.pause(), "pause", {}, None, None),
     (lambda one: one.resume(), "resume", {}, None, None),
     (lambda one: one.cancel(), "cancel", {}, None, None),
+    (lambda one: one.answer(1), "answer", {"choice": 1}, None, None),
     (
         lambda one: one.command("M105"),
         "command",
@@ -343,6 +344,20 @@ async def test_refused(process: Scripted, there: Away, call: Call, op: str) -> N
     with pytest.raises(FabricatorError) as refused:
         await call(there.fabricator)
     assert refused.value.key == "not_printing"
+
+
+async def test_a_process_from_before_there_were_answers(
+    process: Scripted, there: Away
+) -> None:
+    """It takes none, and says so in its own way."""
+
+    def refuse(_: Mapping[str, Any]) -> Any:
+        raise Refused("unknown_op")
+
+    process.replies["answer"] = refuse
+    with pytest.raises(FabricatorError) as refused:
+        await there.fabricator.answer(0)
+    assert refused.value.key == "not_supported"
 
 
 @pytest.mark.parametrize(("call", "op"), [one[:2] for one in CALLS], ids=NAMES)
