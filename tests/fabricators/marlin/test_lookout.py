@@ -172,6 +172,44 @@ def test_board_that_does_not_count() -> None:
     assert board.engine.remembers == Heard()
 
 
+IDENTIFIED = (
+    b"ok",
+    b"FIRMWARE_NAME:Klipper EXTRUDER_COUNT:1",
+    b"ok",
+    b"ok T:200.0 /210.0 B:60.0 /60.0",
+    b"ok",
+    b"ok",
+    b"ok",
+    b"ok",
+)
+
+
+def _greeted(board: Board) -> bytes:
+    """Have a board say what it is, one answer at a time."""
+    return b"".join(board.says(line) for line in IDENTIFIED)
+
+
+def test_a_board_of_which_nothing_is_known_is_not_left_hot() -> None:
+    """It says nothing of its numbers, yet it may heat for the print that was lost."""
+    board = Board()
+    board.says(b"ok T:200.0 /210.0 B:60.0 /60.0")
+    out = _greeted(board)
+    assert board.engine.phase is Phase.READY
+    assert b"M104 S0" in out
+    assert b"M140 S0" in out
+    assert b"M84" not in out
+
+
+def test_a_board_that_started_anew_is_left_alone() -> None:
+    """Whoever heats it now has done so since."""
+    board = Board()
+    board.says(b"Error:Line Number is not Last Line Number+1, Last Line: 0")
+    board.says(b"Resend: 1", b"ok")
+    out = _greeted(board)
+    assert board.engine.phase is Phase.READY
+    assert b"M104" not in out
+
+
 @pytest.mark.parametrize("banner", [b"start", b"External Reset"])
 def test_board_that_greets(banner: bytes) -> None:
     """It was started anew."""

@@ -358,10 +358,11 @@ class Engine(Glance):
     def _be_ready(self, now: float) -> None:
         """The board is known; one whose print was cut off is not left as it was."""
         self._next_poll = now + POLL_INTERVAL
-        if self._course.lookout.heard.reset is False:
+        lookout = self._course.lookout
+        if lookout.hot:
             self._link.script.extend(self._course.standing_by())
-            if parking.holds(self.firmware):
-                self._link.script.append(parking.HOLD)
+        if lookout.heard.reset is False and parking.holds(self.firmware):
+            self._link.script.append(parking.HOLD)
 
     def _poll(self, now: float) -> None:
         """Ask for temperatures, unless something is waiting or under way for long."""

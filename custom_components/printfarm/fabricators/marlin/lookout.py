@@ -42,6 +42,11 @@ class Lookout:
             self.heard = Heard(reset=True)
 
     @property
+    def hot(self) -> bool:
+        """Whether the board may still heat for that print: unless it started anew."""
+        return self._numbers is not None and not self.heard.reset
+
+    @property
     def question(self) -> int | None:
         """Number of the line to ask with; None if there is nothing to be asked."""
         if self._numbers is None or self.heard.reset:
