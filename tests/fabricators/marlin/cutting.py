@@ -12,7 +12,7 @@ from custom_components.printfarm.fabricators.marlin.checkpoint import (
 )
 from custom_components.printfarm.fabricators.marlin.engine import Engine
 from custom_components.printfarm.fabricators.marlin.parking import Standby
-from custom_components.printfarm.fabricators.marlin.recovery import with_height
+from custom_components.printfarm.fabricators.marlin.rewind import with_height
 from custom_components.printfarm.fabricators.marlin.salvage import back
 from custom_components.printfarm.fabricators.marlin.session import Phase
 from custom_components.printfarm.fabricators.marlin.source import Source

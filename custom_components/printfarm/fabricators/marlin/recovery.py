@@ -8,8 +8,7 @@ units and modes come last.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
 from ..interface import Resume
@@ -18,7 +17,6 @@ from .answers import PositionReport
 from .checkpoint import rest_from_json
 from .events import Firmware
 from .modal import Modal
-from .rewind import lowest
 
 PLANNED = 15
 """Moves that a firmware has planned and not made yet, at most: Marlin has 16 blocks as
@@ -62,29 +60,6 @@ def modal(resume: Resume) -> Modal:
         speed_factor=_factor(seen.get("speed_factor"), resume.speed_factor),
         flow_factor=_factor(seen.get("flow_factor"), resume.flow_factor),
     )
-
-
-def with_height(resume: Resume, path: Path) -> Resume:
-    """Find out how low the nozzle may stand over a print that lost its last moves.
-
-    Nobody knows which of them was the last. It is better taken for lower than it is:
-    the print goes on a hair too high then, while the other way round it would scratch.
-    Blocks the caller. Raises `OSError`.
-    """
-    checkpoint = resume.checkpoint
-    accepted = checkpoint.data.get("accepted")
-    if not isinstance(accepted, int) or resume.z is None:
-        return resume
-    height = lowest(
-        path,
-        checkpoint.position,
-        accepted,
-        resume.z,
-        relative="G91" in resume.positioning,
-        inches=resume.inches,
-    )
-    data = {**checkpoint.data, "height": height}
-    return replace(resume, checkpoint=replace(checkpoint, data=data))
 
 
 def stages(resume: Resume, firmware: Firmware | None) -> list[Stage]:

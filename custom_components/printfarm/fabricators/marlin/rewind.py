@@ -5,9 +5,11 @@ started anew. Blocks the caller: for another thread.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 import re
 
+from ..interface import Resume
 from .commands import MOVES, code
 from .source import BLOCK, MAX_LINE, clean
 
@@ -44,6 +46,29 @@ def earlier(path: Path, position: int, moves: int, *, relative: bool = False) ->
             reach *= 4
 
 
+def with_height(resume: Resume, path: Path) -> Resume:
+    """Find out how low the nozzle may stand over a print that lost its last moves.
+
+    Nobody knows which of them was the last. It is better taken for lower than it is:
+    the print goes on a hair too high then, while the other way round it would scratch.
+    Raises `OSError`.
+    """
+    checkpoint = resume.checkpoint
+    accepted = checkpoint.data.get("accepted")
+    if not isinstance(accepted, int) or resume.z is None:
+        return resume
+    height = lowest(
+        path,
+        checkpoint.position,
+        accepted,
+        resume.z,
+        relative="G91" in resume.positioning,
+        inches=resume.inches,
+    )
+    data = {**checkpoint.data, "height": height}
+    return replace(resume, checkpoint=replace(checkpoint, data=data))
+
+
 def lowest(
     path: Path, start: int, end: int, z: float, *, relative: bool, inches: bool
 ) -> float:
@@ -62,7 +87,7 @@ def lowest(
                 relative = name == b"G91"
             case b"G20" | b"G21":
                 inches = name == b"G20"
-            case b"G92" | _ if name == b"G92" or name in MOVES:
+            case _ if name == b"G92" or name in MOVES:
                 height = dict(_WORD.findall(command)).get(b"Z")
                 if height is not None:
                     named = float(height) * (_INCH if inches else 1.0)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from ..interface import Resume, StartOutcome, Task
-from .recovery import with_height
+from .rewind import with_height
 from .source import Source, SourceError
 
 type Supply = Callable[[list[tuple[int, bytes]], str | None], None]
