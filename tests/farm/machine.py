@@ -283,18 +283,17 @@ class FakeFabricator(Fabricator):
         checkpoint = Checkpoint(position=position, at=at, data={"z": 0.4})
         return self.end(Result.FAILED, reason, checkpoint=checkpoint)
 
-    def ask(self, text: str, *choices: str, tell: bool = True) -> None:
+    def ask(self, text: str, *choices: str) -> None:
         """Ask a person something."""
         self.show(prompt=Prompt(text, choices))
-        if tell:
-            self._announce(
-                MachineEvent(
-                    type=MachineEventType.PROMPT,
-                    run=self.snapshot.run,
-                    text=text,
-                    choices=choices,
-                )
+        self._announce(
+            MachineEvent(
+                type=MachineEventType.PROMPT,
+                run=self.snapshot.run,
+                text=text,
+                choices=choices,
             )
+        )
 
     def paused(self, reason: str | None = None) -> None:
         """Stand still in the middle of a print."""
