@@ -172,6 +172,31 @@ async def test_stays_as_long_as_somebody_is_there(
     Lock(tmp_path / "lock").release()
 
 
+@pytest.mark.parametrize("removed", ["socket", "about.json"])
+async def test_is_found_again_where_somebody_tidied_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, removed: str
+) -> None:
+    """It cannot be replaced as long as it holds the lock, so it has to be reached."""
+    monkeypatch.setattr(child, "LOOK_EVERY", 0.01)
+    none = SimpleNamespace(collect=lambda: 0, freeze=lambda: None)
+    monkeypatch.setattr(child, "gc", none)
+    process = child.Child(tmp_path, "virtual", "0.3.0", 60, Lock(tmp_path / "lock"))
+    living = asyncio.create_task(process.serve())
+    about = tmp_path / "about.json"
+    while not about.exists():
+        await asyncio.sleep(0.01)
+    (tmp_path / removed).unlink()
+    async with asyncio.timeout(60):
+        while not (about.exists() and (tmp_path / "socket").exists()):
+            await asyncio.sleep(0.01)
+    path = Path(json.loads(about.read_bytes())["socket"])
+    peer = await Peer.proven(path, (tmp_path / "secret").read_bytes())
+    await peer.close()
+    process._stopping.set()
+    await living
+    await process.leave()
+
+
 async def test_quits_when_it_is_told_to(start: Start) -> None:
     """Once it hangs up the next one can be started."""
     process, machine = start(), Virtual()

@@ -37,3 +37,17 @@ def test_a_file_system_that_knows_no_locks(
     monkeypatch.setattr("fcntl.flock", fail)
     with pytest.raises(OSError, match="no locks"):
         Lock(tmp_path / "lock")
+
+
+def test_keeps_nobody_out_once_its_file_is_gone(tmp_path: Path) -> None:
+    """Nor does it once there is another one in its place."""
+    path = tmp_path / "lock"
+    lock = Lock(path)
+    assert lock.valid
+    path.unlink()
+    assert not lock.valid
+    other = Lock(path)
+    assert other.valid
+    assert not lock.valid
+    lock.release()
+    other.release()

@@ -5,6 +5,7 @@ import asyncio
 import codecs
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from functools import partial
 import gc
 import json
 import logging
@@ -43,6 +44,8 @@ SWITCH_INTERVAL = 0.0005
 NICENESS = -5
 AUTOGROUP = Path("/proc/self/autogroup")
 """Linux may share processors out among sessions first, and only then within one."""
+LOOK_EVERY = 10.0
+"""Seconds between two looks whether we can still be found."""
 END_WITHIN = 12.0
 """Seconds after which the process ends, whatever is left to be done."""
 
@@ -90,21 +93,41 @@ class Child:
             loop.add_signal_handler(number, self._stopping.set)
         self._tidy()
         await self._host.load()
-        path = await self._server.listen(self._folder, self._host)
-        write_json(
-            self._about,
-            {
-                "pid": os.getpid(),
-                "release": self._release,
-                "speaks": [messages.OLDEST, messages.NEWEST],
-                "socket": str(path),
-            },
-        )
-        _LOGGER.info("Release %s listens on %s", self._release, path)
+        await self._listen()
         gc.collect()
         gc.freeze()
         self._linger.look()
+        staying = asyncio.create_task(self._stay_within_reach())
         await self._stopping.wait()
+        staying.cancel()
+        await asyncio.wait([staying])
+
+    async def _listen(self) -> None:
+        path = await self._server.listen(self._folder, self._host)
+        about = {
+            "pid": os.getpid(),
+            "release": self._release,
+            "speaks": [messages.OLDEST, messages.NEWEST],
+            "socket": str(path),
+        }
+        await self._shelf.on_disk(partial(write_json, self._about, about))
+        _LOGGER.info("Release %s listens on %s", self._release, path)
+
+    async def _stay_within_reach(self) -> None:
+        """Be found again where somebody has tidied up: else no print can be stopped."""
+        while True:
+            await asyncio.sleep(LOOK_EVERY)
+            if await self._shelf.on_disk(self._out_of_reach):
+                _LOGGER.warning("The socket was removed")
+                self._server.stop_listening()
+                with suppress(OSError):
+                    await self._listen()
+
+    def _out_of_reach(self) -> bool:
+        """Whether nobody finds us, nor takes our place: that needs the lock."""
+        path = self._server.path
+        found = path is not None and path.exists() and self._about.exists()
+        return not found and self._lock.valid
 
     async def leave(self) -> None:
         """Have prints end safely, and make room for the next process."""

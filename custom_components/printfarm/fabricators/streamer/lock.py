@@ -14,6 +14,7 @@ class Lock:
 
     def __init__(self, path: Path) -> None:
         """Take the lock. Raises `TakenError` and `OSError`."""
+        self._path = path
         self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -23,6 +24,14 @@ class Lock:
         except BaseException:
             os.close(self._file)
             raise
+
+    @property
+    def valid(self) -> bool:
+        """Whether it keeps others out: not where the file was removed. Blocks."""
+        try:
+            return os.path.samestat(os.stat(self._path), os.fstat(self._file))
+        except OSError:
+            return False
 
     def release(self) -> None:
         """Let the next one in. Safe to call twice."""
