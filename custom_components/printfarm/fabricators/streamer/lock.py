@@ -29,7 +29,7 @@ class Lock:
     def valid(self) -> bool:
         """Whether it keeps others out: not where the file was removed. Blocks."""
         try:
-            return os.path.samestat(os.stat(self._path), os.fstat(self._file))
+            return os.path.samestat(self._path.stat(), os.fstat(self._file))
         except OSError:
             return False
 
