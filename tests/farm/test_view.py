@@ -63,6 +63,7 @@ async def test_an_idle_fabricator(rig: Rig, machine: FakeFabricator) -> None:
         unsettled=False,
         problem=None,
         message="Ready.",
+        prompt=None,
         gcode_log=False,
         offer=None,
         recoverable=False,
