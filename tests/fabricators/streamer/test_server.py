@@ -53,6 +53,7 @@ class Running:
                 raise RuntimeError("broken")
             case "hold":
                 await self.hold.wait()
+                return Answer({"did": op}, lambda: self._follow(key))
             case "follow":
                 return Answer(1, lambda: self._follow(key))
         return Answer({"did": op})
@@ -252,13 +253,16 @@ async def test_another_user_is_told_nothing(
 async def test_a_new_client_takes_the_place_of_the_old_one(running: Running) -> None:
     """What the old one had asked for is done, but only the new one is told."""
     old = await running.peer()
-    old.say({"id": 1, "op": "hold"})
+    old.say({"id": 1, "op": "hold", "key": "a"})
     await running.until(lambda: running.done)
     new = await running.peer()
     assert await old.hear() == {}
     running.hold.set()
     running.server.tell("a", {"event": {}})
     assert await new.hear() == {"key": "a", "event": {}}
+    await new.ask("busy")
+    # Nor does the new one hear what was to follow the old one's answer.
+    assert new.news == []
     assert running.greeted == 2
     assert running.clients == [True, True]
     await old.close()
