@@ -79,6 +79,28 @@ def test_a_right_import_passes(tmp_path: Path, where: str, source: str) -> None:
     assert list(layers.check(tmp_path)) == []
 
 
+@pytest.mark.parametrize(
+    ("course", "complaint"),
+    [
+        ("from .engine import x\nfrom time import time", "course.py: is a part of"),
+        ("from . import source", "source.py: is a part of"),
+        ("import re", None),
+        ("from ..source import y", None),
+    ],
+)
+def test_the_engine_does_no_input_or_output(
+    tmp_path: Path, course: str, complaint: str | None
+) -> None:
+    """Nor does any of its parts, however far down; others beside it may."""
+    _tree(tmp_path, "fabricators/marlin/engine.py", "from .course import Course")
+    folder = tmp_path / layers.INTEGRATION / "fabricators" / "marlin"
+    (folder / "course.py").write_text(course, encoding="utf-8")
+    (folder / "source.py").write_text("from pathlib import Path", encoding="utf-8")
+    found = list(layers.check(tmp_path))
+    assert len(found) == (complaint is not None)
+    assert all(str(complaint) in one for one in found)
+
+
 def test_a_long_file_is_seen(tmp_path: Path) -> None:
     """One line past the limit is one too many."""
     _tree(tmp_path, "farm/a.py", "\n" * layers.LONGEST)

@@ -19,6 +19,13 @@ ROOMS: dict[str, tuple[str, ...]] = {
     "store": ("farm", "gcode.model", "gcode.serial", "fabricators.interface"),
 }
 
+PURE = "fabricators/marlin/engine.py"
+"""Takes bytes and the time, and gives bytes: so does all that it imports beside it."""
+IO = frozenset(
+    {"asyncio", "io", "logging", "os", "pathlib", "selectors", "serialx", "socket"}
+    | {"subprocess", "threading", "time"}
+)
+
 
 def imported_modules(source: str, package: str) -> Iterator[str]:
     """Give the absolute names that a module of `package` imports, wherever it does."""
@@ -44,8 +51,28 @@ def _allowed(module: str, room: str) -> bool:
     return any(f"{inner}.".startswith(f"{name}.") for name in (room, *ROOMS[room]))
 
 
+def _impure(root: Path) -> Iterator[str]:
+    """Follow the imports of what is pure through its folder."""
+    start = root / INTEGRATION / PURE
+    waiting = [start] if start.exists() else []
+    seen = set(waiting)
+    package = ".".join(start.relative_to(root).parent.parts)
+    while waiting:
+        path = waiting.pop()
+        for module in imported_modules(path.read_text(encoding="utf-8"), package):
+            if module.split(".", maxsplit=1)[0] in IO:
+                where = path.relative_to(root)
+                yield f"{where}: is a part of {PURE} and must not import {module}"
+            name = module.removeprefix(f"{package}.").split(".", maxsplit=1)[0]
+            beside = start.with_name(f"{name}.py")
+            if module.startswith(f"{package}.") and beside not in seen:
+                seen.add(beside)
+                waiting += [beside] if beside.exists() else []
+
+
 def check(root: Path) -> Iterator[str]:
     """Check the imports of every room, and the length of every file."""
+    yield from _impure(root)
     for room in ROOMS:
         for path in sorted((root / INTEGRATION / room).rglob("*.py")):
             package = ".".join(path.relative_to(root).parent.parts)
