@@ -20,7 +20,7 @@ from .answers import Ok
 from .flight import Flight
 from .recall import LinkBroken, Recall
 from .resending import Resending
-from .silence import PLANNED, WAIT_GRACE, Silence
+from .silence import UNDONE, WAIT_GRACE, Silence
 from .tape import Tape
 from .wire import Auxiliary, Kind, Line, encode
 
@@ -369,7 +369,7 @@ class Link:
             self._accept(len(flight))
             self.pump(now)
             return True
-        latest = self._recall.latest(PLANNED)
+        latest = self._recall.latest(UNDONE)
         if silence.gone(head.command, now - self.silent_since, latest):
             return False
         silence.rounds += 1

@@ -36,7 +36,7 @@ MOST_QUESTIONS_LONG = 2
 """Questions under way: the buffer of a firmware at work must not be filled up. Where
 there is no emergency parser, M108 is heard only if it finds room in the queue."""
 
-PLANNED = 36
+UNDONE = 36
 """Commands that the firmware may still have to execute."""
 
 _ROUNDS = 5
