@@ -76,6 +76,18 @@ async def test_a_run_is_never_started_twice(hosted: Hosted) -> None:
     assert len(hosted.driver().starts) == 1
 
 
+async def test_whoever_asks_twice_hears_of_the_one_start(hosted: Hosted) -> None:
+    """Also while nobody knows yet what becomes of it."""
+    driver = hosted.driver()
+    driver.hold_start = asyncio.Event()
+    starts = [asyncio.create_task(hosted.start()) for _ in range(2)]
+    while not driver.starts:
+        await asyncio.sleep(0)
+    driver.hold_start.set()
+    assert await asyncio.gather(*starts) == ["started", "started"]
+    assert len(driver.starts) == 1
+
+
 async def test_a_refused_run_may_be_started_later(hosted: Hosted) -> None:
     """It was certainly not begun, and its job went back into the queue."""
     hosted.driver().outcome_of_start = StartOutcome.REFUSED

@@ -144,12 +144,12 @@ class Machine:
 
     async def start(self, task: Task) -> StartOutcome:
         """Begin a run, unless this one was begun before."""
-        known = self.keeper.story
-        if not story.startable(known, task.run):
-            return story.became(known)
-        if self.under_way:
-            return StartOutcome.REFUSED
         async with self._starting:
+            known = self.keeper.story
+            if not story.startable(known, task.run):
+                return story.became(known)
+            if self.under_way:
+                return StartOutcome.REFUSED
             return await self._begin(task)
 
     async def _begin(self, task: Task) -> StartOutcome:
