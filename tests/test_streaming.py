@@ -85,6 +85,31 @@ async def test_a_print_goes_on_over_a_reload(home: Home) -> None:
     assert "printer_offline" not in told
 
 
+async def test_a_question_stays_open_over_a_reload(home: Home) -> None:
+    """It is told once, whoever listened when it came up, and answered after that."""
+    events = async_capture_events(home.hass, EVENT_PRINTFARM)
+
+    def asked() -> list[str]:
+        """Give what was asked so far."""
+        told = [event.data for event in events]
+        return [one["text"] for one in told if one["type"] == "printer_prompt"]
+
+    change = SHORT + b"M600\nG1 X50 Y50 E12\n"
+    (job,) = await home.queue(change, target=home.key("Ada"))
+    await until(lambda: home.view("Ada").status is FabricatorStatus.PAUSED)
+    await home.reload()
+    await until(lambda: asked() == ["Nozzle Parked"])
+    await home.reload()
+    await until(lambda: home.view("Ada").prompt)
+    await home.farm.answer(home.key("Ada"), "Continue")
+    await until(lambda: asked() == ["Nozzle Parked", "Paused"])
+    await home.farm.answer(home.key("Ada"), "Continue")
+    await until(lambda: home.view("Ada").status is FabricatorStatus.FINISHED)
+    assert (await home.job(job.id)).status is JobStatus.COMPLETED
+    await home.hass.async_block_till_done()
+    assert asked() == ["Nozzle Parked", "Paused"]
+
+
 async def test_home_assistant_stops(home: Home) -> None:
     """It hangs up, and the print is still there for the next one."""
     await home.print_on("Ada")

@@ -78,6 +78,7 @@ class FakeFabricator(Fabricator):
         self.asking = Gate()
         self.transfer_answer: Answer[None] = None
         self.start_answer: Answer[StartOutcome] = StartOutcome.STARTED
+        self.asked = 0.0
         self.answer_answer: Answer[None] = None
         self.command_answer: Answer[tuple[str, ...]] = ("ok",)
         self.outcomes: dict[int, Answer[Result | MachineEvent | None]] = {}
@@ -285,7 +286,8 @@ class FakeFabricator(Fabricator):
 
     def ask(self, text: str, *choices: str) -> None:
         """Ask a person something."""
-        self.show(prompt=Prompt(text, choices))
+        self.asked += 1
+        self.show(prompt=Prompt(text, choices, self.asked))
         self._announce(
             MachineEvent(
                 type=MachineEventType.PROMPT,

@@ -1,5 +1,7 @@
 """What machines ask of a person: told once, shown while it is open, answered."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from custom_components.printfarm.fabricators.interface import (
@@ -41,7 +43,8 @@ async def test_told_and_shown(rig: Rig, machine: FakeFabricator) -> None:
     )
     assert first.choices == second.choices == ("PurgeMore", "Continue")
     assert first.id != second.id
-    assert rig.view().prompt == Prompt("Paused", ("PurgeMore", "Continue"))
+    assert rig.view().prompt == Prompt("Paused", ("PurgeMore", "Continue"), 2.0)
+    assert first.at == datetime.fromtimestamp(1.0, UTC)
     assert rig.farm.farm_view().needs_attention == 1
     stored = [one for one in await rig.log(job_id) if one.type == "printer_prompt"]
     assert [one.data["choices"] for one in stored] == [["PurgeMore", "Continue"]] * 2
@@ -70,15 +73,28 @@ async def test_not_told_again_after_a_restart(
     job_id = await _print(rig)
     machine.ask(*LOADED)
     await rig.quiet()
+    asked = rig.view().prompt
     await rig.restart()
     again = rig.machines["a"]
     again.outcomes[job_id] = None
-    again.printing(job_id, prompt=Prompt("Paused", ("PurgeMore", "Continue")))
+    again.printing(job_id, prompt=asked)
     await rig.quiet()
     assert rig.view().prompt is not None
     assert len(_asked(rig)) == 1
     await rig.farm.answer("a", "Continue")
     assert again.log[-1] == ("answer", 1)
+
+
+async def test_asked_while_nobody_listened(rig: Rig, machine: FakeFabricator) -> None:
+    """The event of it is lost, the question is not."""
+    job_id = await _print(rig)
+    await rig.restart()
+    again = rig.machines["a"]
+    again.outcomes[job_id] = None
+    again.printing(job_id, prompt=Prompt("Paused", ("Continue",), 5.0))
+    await rig.quiet()
+    (told,) = _asked(rig)
+    assert (told.text, told.choices) == ("Paused", ("Continue",))
 
 
 async def test_answered_while_nobody_listened(

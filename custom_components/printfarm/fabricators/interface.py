@@ -61,6 +61,8 @@ class Prompt:
 
     text: str
     choices: tuple[str, ...]
+    at: float
+    """Unix time at which it was asked: the same words may be asked again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

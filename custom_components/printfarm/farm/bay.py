@@ -51,6 +51,7 @@ class Edge(StrEnum):
     EXTERNAL = "external"
     MILESTONE = "milestone"
     GCODE_LOG = "gcode_log"
+    PROMPT = "prompt"
 
 
 @dataclass(slots=True)
@@ -84,6 +85,8 @@ class Bay:
     """Whether it was ever there since our start: else there is no loss to announce."""
     logging_set: bool = False
     """Whether the driver was told, since it is connected, what to log."""
+    told_prompt: Prompt | None = None
+    """The last question that is known to be told."""
     last_state: MachineState = MachineState.OFFLINE
     last_seen: float | None = None
     progress: Progress = field(default_factory=Progress)

@@ -436,6 +436,8 @@ class Farm:
             bay.post(Edge.GCODE_LOG)
         if bay.foreign:
             bay.post(Edge.EXTERNAL)
+        if bay.prompt not in (None, bay.told_prompt):
+            bay.post(Edge.PROMPT)
         if milestone_due(bay):
             bay.post(Edge.MILESTONE)
         self._watchers.touch(bay.key, draw.status(bay))

@@ -6,6 +6,7 @@ before it is shown or told; an end and all that follows from it is one transacti
 
 import asyncio
 from dataclasses import replace
+from datetime import UTC, datetime
 import logging
 
 from ..fabricators.interface import (
@@ -13,7 +14,6 @@ from ..fabricators.interface import (
     MachineEvent,
     MachineEventType,
     MachineState,
-    Prompt,
     Result,
 )
 from . import events
@@ -58,6 +58,7 @@ class Runs:
             Edge.EXTERNAL: self._on_external,
             Edge.MILESTONE: self._on_milestone,
             Edge.GCODE_LOG: self._on_gcode_log,
+            Edge.PROMPT: self._ask,
         }
 
     async def work(self, bay: Bay) -> None:
@@ -193,19 +194,11 @@ class Runs:
         await self._tell(bay, events.PrinterError, event)
 
     async def _on_prompt(self, bay: Bay, event: MachineEvent) -> None:
-        """Tell what a person is asked; it changes no job.
-
-        What was answered while nobody listened is no question any more.
-        """
-        if bay.prompt == Prompt(event.text or "", event.choices):
-            await self._tell(bay, events.PrinterPrompt, event, choices=event.choices)
+        """A question may also have come up while nobody here listened."""
+        await self._ask(bay)
 
     async def _tell(
-        self,
-        bay: Bay,
-        kind: type[events.FarmEvent],
-        event: MachineEvent | None = None,
-        **extra: object,
+        self, bay: Bay, kind: type[events.FarmEvent], event: MachineEvent | None = None
     ) -> None:
         await self._ledger.commit_fact(
             events=[
@@ -215,7 +208,6 @@ class Runs:
                     job=bay.held,
                     reason=event.reason if event else None,
                     text=event.text if event else None,
-                    **extra,
                 )
             ]
         )
@@ -248,6 +240,29 @@ class Runs:
         }.get(bay.snapshot.state)
         if kind is not None:
             await self._handlers[kind](bay, MachineEvent(type=kind, run=job.id))
+
+    async def _ask(self, bay: Bay) -> None:
+        """Tell once what a person is asked, as long as nobody has answered it.
+
+        When it was asked tells it from the same question before, over a restart too.
+        """
+        prompt = bay.prompt
+        if prompt is None or prompt == bay.told_prompt:
+            return
+        at = datetime.fromtimestamp(prompt.at, UTC)
+        log = await self._ledger.storage.events(fabricator_id=bay.id)
+        if not any(
+            one.type == events.PrinterPrompt.type and one.at == at for one in log
+        ):
+            told = self._teller.make(
+                events.PrinterPrompt,
+                record=bay.record,
+                job=bay.held,
+                text=prompt.text,
+                choices=prompt.choices,
+            )
+            await self._ledger.commit_fact(events=[replace(told, at=at)])
+        bay.told_prompt = prompt
 
     async def _on_online(self, bay: Bay) -> None:
         await self._tell(bay, events.PrinterOnline)

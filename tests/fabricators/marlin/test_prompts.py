@@ -222,21 +222,23 @@ async def _change(shop: Shop, folder: Path) -> None:
 async def test_driver(shop: Shop, tmp_path: Path) -> None:
     """Each question is told once, shown until it is answered, and answered once."""
 
-    async def asked(prompt: Asked, times: int) -> None:
+    async def asked(text: str, choices: tuple[str, ...], times: int) -> Asked:
         await shop.until(lambda: len(shop.told(MachineEventType.PROMPT)) == times)
         event = shop.told(MachineEventType.PROMPT)[-1]
         assert (event.run, event.text, event.choices) == (
             7,
-            prompt.text,
-            prompt.choices,
+            text,
+            choices,
         )
-        assert shop.fabricator.snapshot.prompt == prompt
-        assert shop.fabricator.snapshot.message == prompt.text
+        prompt = shop.fabricator.snapshot.prompt
+        assert prompt == Asked(text, choices, prompt.at if prompt else 0.0)
+        assert shop.fabricator.snapshot.message == text
+        return prompt
 
-    parked = Asked("Nozzle Parked", ("Continue",))
-    loaded = Asked("Paused", ("PurgeMore", "Continue"))
+    parked = ("Nozzle Parked", ("Continue",))
+    loaded = ("Paused", ("PurgeMore", "Continue"))
     await _change(shop, tmp_path)
-    await asked(parked, 1)
+    await asked(*parked, 1)
     assert shop.fabricator.snapshot.state is MachineState.PAUSED
     for choice in (-1, 1):
         with pytest.raises(FabricatorError) as refused:
@@ -244,9 +246,9 @@ async def test_driver(shop: Shop, tmp_path: Path) -> None:
         assert refused.value.key == "invalid_choice"
     await shop.fabricator.answer(0)
     assert shop.snapshots[-1].prompt is None
-    await asked(loaded, 2)
+    first = await asked(*loaded, 2)
     await shop.fabricator.answer(0)
-    await asked(loaded, 3)
+    assert first != await asked(*loaded, 3)
     await shop.fabricator.answer(1)
     assert (await shop.ended()).result is Result.COMPLETED
     assert len(shop.told(MachineEventType.PROMPT)) == 3

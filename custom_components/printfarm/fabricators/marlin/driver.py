@@ -19,6 +19,7 @@ from ..interface import (
     MachineEvent,
     MachineEventType,
     MachineState,
+    Prompt as Asked,
     Result,
     SnapshotListener,
     StartOutcome,
@@ -118,6 +119,8 @@ class MarlinFabricator(Fabricator):
         wire = self._connection.wire
         self._log = GcodeLog(log_path, wire) if log_path is not None else None
         self._reported = 0.0
+        self._asked: tuple[Prompt | None, Asked | None] = (None, None)
+        """What was asked at the last look, in the words of the dialogue and ours."""
         self._stream: Stream | None = None
         self._read: Stream | None = None
         """The file that was read last: a thread may still be at it."""
@@ -148,8 +151,8 @@ class MarlinFabricator(Fabricator):
         if self._stream is not None and engine.hungry:
             self._stream.read(self._supply)
         state = self._connection.state
-        asked = view.prompt(engine.dialog.question)
-        turned = state is not self.snapshot.state or asked != self.snapshot.prompt
+        asked = self._asked[0] is not engine.dialog.question
+        turned = state is not self.snapshot.state or asked
         if turned or now - self._reported >= REPORT_INTERVAL:
             self._refresh(state=state)
         creeping = engine.running or self._behind()
@@ -182,7 +185,7 @@ class MarlinFabricator(Fabricator):
                 bed=view.heater(engine.readings, "B"),
                 chamber=view.heater(engine.readings, "C"),
                 message=shown.text if shown else engine.message,
-                prompt=view.prompt(engine.dialog.question),
+                prompt=self._look_at_prompt(),
                 error=engine.fault,
                 resends=engine.resends if running else None,
                 firmware=firmware.name if firmware else self.snapshot.firmware,
@@ -354,6 +357,14 @@ class MarlinFabricator(Fabricator):
         return await super().outcome(run)
 
     # What it asks of a person
+
+    def _look_at_prompt(self) -> Asked | None:
+        """Give what is asked now, with the time at which it was first seen."""
+        question = self._engine.dialog.question
+        if question is not self._asked[0]:
+            asked = None if question is None else view.prompt(question, time())
+            self._asked = (question, asked)
+        return self._asked[1]
 
     @override
     async def answer(self, choice: int) -> None:

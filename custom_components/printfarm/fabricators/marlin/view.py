@@ -52,11 +52,9 @@ def heater(readings: Mapping[str, Reading], name: str) -> Temperature | None:
     return _temperature(readings[name]) if name in readings else None
 
 
-def prompt(question: Question | None) -> Prompt | None:
-    """What a person is asked, if anything."""
-    if question is None:
-        return None
-    return Prompt(question.text or "", question.buttons)
+def prompt(question: Question, at: float) -> Prompt:
+    """What a person is asked, and since when."""
+    return Prompt(question.text or "", question.buttons, at)
 
 
 def capabilities(

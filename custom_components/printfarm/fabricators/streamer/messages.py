@@ -80,7 +80,7 @@ def _temperature(data: Mapping[str, Any] | None) -> Temperature | None:
 
 
 def _prompt(data: Mapping[str, Any]) -> Prompt:
-    return Prompt(data["text"], tuple(data["choices"]))
+    return Prompt(data["text"], tuple(data["choices"]), data["at"])
 
 
 def snapshot_from_json(data: Mapping[str, Any]) -> Snapshot:
