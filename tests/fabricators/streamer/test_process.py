@@ -231,6 +231,22 @@ async def test_a_process_that_cannot_live(farm: Path, away: Open) -> None:
     assert one.fabricator.snapshot.error is None
 
 
+async def test_a_conversation_that_breaks(
+    away: Open, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another one is begun."""
+    serve, broken = supervisor.Supervisor._serve, [RuntimeError("broken")]
+
+    async def break_once(*args: Any) -> bool:
+        if broken:
+            raise broken.pop()
+        return await serve(*args)
+
+    monkeypatch.setattr(supervisor.Supervisor, "_serve", break_once)
+    one = away()
+    await one.state(MachineState.IDLE)
+
+
 @pytest.mark.parametrize(
     ("program", "within", "text"),
     [

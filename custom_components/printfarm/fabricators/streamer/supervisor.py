@@ -143,6 +143,10 @@ class Supervisor:
             return False
         try:
             return await self._serve(client)
+        except Exception:
+            # Whatever it said: no machine is driven unless somebody tries again.
+            _LOGGER.exception("The %s streaming process", self._kind)
+            return False
         finally:
             self._client = None
             await client.close()
