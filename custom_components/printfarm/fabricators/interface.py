@@ -295,6 +295,9 @@ class Fabricator(ABC):
         """
         await self.close()
 
+    def give_up(self) -> None:  # noqa: B027 - often nothing stays warm
+        """Nobody takes up a print that ends from now on: it leaves nothing warm."""
+
     async def transfer(self, task: Task) -> None:  # noqa: B027 - often nothing to do
         """Bring the file to the machine. Nothing to do where it is streamed."""
 

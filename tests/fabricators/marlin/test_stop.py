@@ -71,6 +71,16 @@ def test_parks_and_stands_by(standby: Standby, targets: dict[str, float]) -> Non
     )
 
 
+def test_stopped_with_nobody_to_take_it_up() -> None:
+    """Then nothing stays warm, whatever was chosen."""
+    bench = _bench(standby=Standby.WARM)
+    bench.begin(FILE)
+    _printing(bench)
+    bench.engine.give_up()
+    _stop(bench)
+    assert [target for _, target in bench.board.temperatures.values()] == [0, 0]
+
+
 def _last_of(bench: Bench) -> str:
     """Last line of the file that was executed."""
     return [line for line in bench.executed if line in FILE and line[:2] == "G1"][-1]

@@ -68,6 +68,10 @@ class StubDriver(Fabricator):
         raise RuntimeError("broken")
 
     @override
+    def give_up(self) -> None:
+        self.said.append("give_up")
+
+    @override
     async def close(self) -> None:
         self.closed = True
         if self.fails_on_close is not None:

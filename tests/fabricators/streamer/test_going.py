@@ -178,6 +178,22 @@ async def test_what_was_chosen_to_stay_warm_stays_warm(
     assert driver.said == [(heater, 0) for heater in off]
 
 
+async def test_nothing_stays_warm_on_a_machine_that_is_removed(
+    following: Next,
+) -> None:
+    """Nobody is there any more who would go on with its print."""
+    hosted = await following()
+    await hosted.add(replace(CONFIG, options={"port": "a", "standby": "warm"}))
+    driver = hosted.driver()
+    await hosted.start()
+    driver.end(Result.FAILED, reason="reset", checkpoint=_CHECKPOINT)
+    await hosted.until(lambda: "ended" in hosted.events())
+    await _leave_hot(hosted)
+    await hosted.ask("remove", "a")
+    assert driver.said == ["give_up", ("nozzle1", 0), ("bed", 0)]
+    assert driver.closed
+
+
 @pytest.mark.parametrize(
     "failure", [FabricatorError("not_connected"), RuntimeError("broken")]
 )

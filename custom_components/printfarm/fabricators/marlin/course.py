@@ -51,7 +51,7 @@ class Course:
         self._held_by: Line | None = None
         self._going_on = False
         """Answer whatever the machine asks, so that it goes on."""
-        self._standby = standby
+        self.standby = standby
         self._stopping: RunEnded | None = None
         """What to say once the head stands aside."""
         self._returning = False
@@ -440,7 +440,7 @@ class Course:
     def standing_by(self) -> list[bytes]:
         """Commands that leave the machine as it was chosen."""
         targets = self._rest.targets if self._rest is not None else self._temperatures
-        return parking.stand_by(self._standby, self.modal, targets, self._tools)
+        return parking.stand_by(self.standby, self.modal, targets, self._tools)
 
     def _abandoned(self, ending: RunEnded) -> None:
         """The next print finds the modes that its slicer expects."""

@@ -451,6 +451,11 @@ class MarlinFabricator(Fabricator):
     # The end
 
     @override
+    def give_up(self) -> None:
+        """A print that is about to be stopped leaves nothing warm."""
+        self._engine.give_up()
+
+    @override
     async def close(self) -> None:
         """Let go of the port. A print is parked first: nobody would watch its heaters."""
         connection = self._connection

@@ -231,6 +231,10 @@ class Engine(Glance):
             self._link.steady = False
         return self.upkeep(now)
 
+    def give_up(self) -> None:
+        """Leave nothing warm from now on, whatever was chosen."""
+        self._course.standby = parking.Standby.OFF
+
     def stand_by(self) -> bytes:
         """Last words before the connection is closed, whatever is going on."""
         head = self._link.head

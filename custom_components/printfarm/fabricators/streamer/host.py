@@ -169,6 +169,7 @@ class Host:
     async def _remove(self, key: str, _: Mapping[str, Any]) -> Answer:
         async with self._lock(key):
             if (machine := self._machines.get(key)) is not None:
+                await machine.give_up()
                 await self._close(machine)
             if (keeper := self._keepers.pop(key, None)) is not None:
                 await keeper.delete()

@@ -327,16 +327,22 @@ class Machine:
         self.keeper.story = story.foreseen(known, self._checkpoint(), time())
         self._spawn(self.keeper.try_save())
 
-    async def cool(self) -> None:
+    async def give_up(self) -> None:
+        """Leave nothing warm: there is nobody any more who would go on with a print."""
+        self.driver.give_up()
+        await self.cool(anything=True)
+
+    async def cool(self, *, anything: bool = False) -> None:
         """Turn off what was left hot: nobody watches it from now on.
 
-        Where a print was cut off, what was chosen to stay warm lets it be finished.
+        Where a print was cut off, what was chosen to stay warm lets it be finished,
+        unless `anything` is to cool.
         """
         if self.under_way:
             return
         chosen = standby(str(self.config.options.get("standby")))
         cut_off = self.keeper.story.lost is not None
-        warm = cut_off and chosen is not Standby.OFF
+        warm = cut_off and chosen is not Standby.OFF and not anything
         try:
             async with asyncio.timeout(COOL_WITHIN):
                 for heater in _hot(self.driver.snapshot, warm=warm):
