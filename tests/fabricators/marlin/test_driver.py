@@ -24,6 +24,7 @@ from custom_components.printfarm.fabricators.marlin import (
     greeting,
 )
 from custom_components.printfarm.fabricators.marlin.driver import MarlinFabricator
+from custom_components.printfarm.fabricators.marlin.parking import Standby
 from custom_components.printfarm.fabricators.virtual.bench import open_board
 from custom_components.printfarm.fabricators.virtual.board import Faults
 from custom_components.printfarm.fabricators.virtual.transport import BoardTransport
@@ -287,6 +288,17 @@ async def test_close_ends_a_print_safely(shop: Shop, tmp_path: Path) -> None:
     assert {"M104 S0", "M140 S0", "M84 S0"} <= set(shop.executed)
     assert shop.cable.is_closing()
     assert await shop.fabricator.start(_task()) is StartOutcome.REFUSED
+
+
+async def test_close_for_good(shop: Shop, tmp_path: Path) -> None:
+    """What was to stay warm cools where nobody will go on with the print."""
+    shop.fabricator._engine._course.standby = Standby.BED
+    await shop.connect()
+    await shop.fabricator.start(_slow(tmp_path))
+    await shop.state(MachineState.PRINTING)
+    shop.fabricator.give_up()
+    await shop.fabricator.close()
+    assert "M140 S0" in shop.executed
 
 
 async def test_close_in_a_long_command(
