@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Callable, Iterator
 import errno
-import gc
 import os
 from pathlib import Path
 import sys
 import termios
+from weakref import WeakSet
 
 import pytest
 
@@ -353,10 +353,14 @@ async def test_another_device_under_its_name(
 
 
 async def test_a_device_without_number(
-    pty: PtyBoard, tmp_path: Path, plugged: list[Plugged]
+    pty: PtyBoard,
+    tmp_path: Path,
+    plugged: list[Plugged],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Only one that was here before is looked for, and only where it is the only one."""
-    gc.collect()
+    # Those of other tests may not be gone yet.
+    monkeypatch.setattr(module, "_configured", WeakSet())
     link = tmp_path / "ttyUSB0"
     port = SerialPort(str(link), 115200, CLONE)
     plugged.append(_plugged(pty.path, CLONE))

@@ -79,10 +79,15 @@ async def test_given_up_while_opening(slow: type[SlowSource], task: Task) -> Non
 
 
 async def test_given_up_before_it_could_be_opened(
-    slow: type[SlowSource], task: Task, tmp_path: Path
+    slow: type[SlowSource], task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """There is nothing to close where there was nothing to open."""
-    (tmp_path / "a.gcode").unlink()
+
+    def fail(*_: object) -> None:
+        slow.opening.wait()
+        raise FileNotFoundError
+
+    monkeypatch.setattr(module, "_open", fail)
     opening = asyncio.create_task(Stream(task).open())
     await asyncio.sleep(0)
     opening.cancel()
