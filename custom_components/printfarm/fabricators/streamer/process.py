@@ -1,7 +1,8 @@
 """The streaming processes of a farm, as Home Assistant sees them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 import logging
@@ -115,12 +116,7 @@ class Streamers:
         wanted = {(kind_of(config), config.key) for config in configs}
 
         async def remove(kind: str, client: Client) -> None:
-            if client.version is None:
-                return
-            answer = await client.request("machines", within=ANSWER_WITHIN)
-            for machine in answer["machines"]:
-                if (kind, machine["key"]) not in wanted:
-                    await client.request("remove", machine["key"], within=QUIT_WITHIN)
+            await _remove(client, {key for of, key in wanted if of == kind})
 
         await self._each(remove)
 
@@ -142,11 +138,13 @@ class Streamers:
     async def dismiss(self) -> None:
         """End the processes and drop their stories: nobody will ask for them.
 
-        What they print parks, and is over.
+        What they print parks, and is over; nothing stays warm.
         """
         loop = asyncio.get_running_loop()
 
         async def end(kind: str, client: Client) -> None:
+            with suppress(FabricatorError):
+                await _remove(client, ())
             if not await _quit(kind, client):
                 return
             remove = partial(rmtree, folder_of(self._farm, kind), ignore_errors=True)
@@ -179,6 +177,17 @@ class Streamers:
         finally:
             if ours is not None:
                 await ours.close()
+
+
+async def _remove(client: Client, kept: Collection[str]) -> None:
+    """Have all other machines let go, at the same time: each parks what it prints."""
+    if client.version is None:
+        return
+    answer = await client.request("machines", within=ANSWER_WITHIN)
+    keys = {machine["key"] for machine in answer["machines"]}.difference(kept)
+    await asyncio.gather(
+        *(client.request("remove", key, within=QUIT_WITHIN) for key in keys)
+    )
 
 
 async def _quit(kind: str, client: Client) -> bool:
