@@ -432,7 +432,8 @@ async def test_it_does_not_end(
 ) -> None:
     """Then its stories stay as well."""
     monkeypatch.setattr(supervisor, "QUIT_WITHIN", 0.01)
-    async with scripted(farm) as process:
+    none: dict[str, Any] = {"machines": []}
+    async with scripted(farm, machines=lambda _: none) as process:
         await Streamers(farm, "1").dismiss()
         assert (await process.until_asked("quit"))["args"] == {"force": True}
         assert process.folder.exists()
