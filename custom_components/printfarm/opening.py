@@ -52,10 +52,12 @@ class OpenFarm:
 
         `park`: nothing will outlive us, so they are brought to a safe end as well.
         """
-        if park:
-            await self.farm.see_off(self.streamers.park)
-        await self.farm.close()
-        await self.streamers.close()
+        try:
+            if park:
+                await self.farm.see_off(self.streamers.park)
+        finally:
+            await self.farm.close()
+            await self.streamers.close()
 
 
 @callback
